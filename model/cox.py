@@ -1,0 +1,144 @@
+"""A fitted Cox model, and what it believes of a patient of whom not everything is known."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.design import Design
+from model.kaplan_meier import KaplanMeier
+from model.patient import COVARIATES, Patient
+
+Floats = NDArray[np.float64]
+
+FEWEST_AT_RISK = 5
+"""Nothing is predicted later than the last time with this many patients at risk."""
+
+LONGEST_RESTRICTED_MEAN_MONTHS = 24.0
+
+
+@dataclass(frozen=True)
+class CoxModel:
+    """Coefficients, baseline and covariate distribution of a fitted model.
+
+    The covariates are standardised (`Design`), so the baseline is that of a patient
+    with the cohort's mean on every transformed covariate.
+
+    Attributes
+    ----------
+    design : names and scales of the p covariates
+    ties : "efron" or "breslow"
+    penalty : shape (p,), α of ½ Σ αⱼ βⱼ²
+    coefficients : shape (p,), log hazard ratios per standard deviation
+    covariance : shape (p, p), (I + diag α)⁻¹
+    months : shape (k,), the distinct death times
+    hazard : shape (k,), cumulative baseline hazard Λ0
+    hazard_variance : shape (k,), VH, its variance for fixed coefficients
+    hazard_mean : shape (k, p), a(t), the integral of the risk set's mean covariate
+        against Λ0
+    covariate_covariance : shape (p, p), of the standardised covariates, positive definite
+    observed : the cohort's Kaplan-Meier curve
+    """
+
+    design: Design
+    ties: str
+    penalty: Floats
+    coefficients: Floats
+    covariance: Floats
+    months: Floats
+    hazard: Floats
+    hazard_variance: Floats
+    hazard_mean: Floats
+    covariate_covariance: Floats
+    observed: KaplanMeier
+
+    @cached_property
+    def last_months(self) -> float:
+        """The last time, in months, with at least `FEWEST_AT_RISK` patients at risk."""
+        return float(self.observed.months[self.observed.at_risk >= FEWEST_AT_RISK][-1])
+
+    @cached_property
+    def restricted_mean_limit_months(self) -> float:
+        """The time to which the restricted mean is taken, in months."""
+        return min(LONGEST_RESTRICTED_MEAN_MONTHS, self.last_months)
+
+    @cached_property
+    def coefficients_per_unit(self) -> Floats:
+        """Shape (p,), log hazard ratios per unit of the transformed covariates."""
+        return self.coefficients / self.design.sd
+
+    @cached_property
+    def covariance_per_unit(self) -> Floats:
+        """Shape (p, p), covariance of `coefficients_per_unit`."""
+        return self.covariance / np.outer(self.design.sd, self.design.sd)
+
+    def expect(self, patient: Patient) -> "ExpectedCovariates":
+        """Return the patient's covariates, the unknown ones expected given the known."""
+        known = self.design.standardise(patient.numbers(self.design.names))
+        return ExpectedCovariates.given(self, known)
+
+
+@dataclass(frozen=True)
+class ExpectedCovariates:
+    """The covariates of one patient: the known values and a distribution of the unknown.
+
+    Attributes
+    ----------
+    mean : shape (p,), x̂, standardised: the known value, or the conditional mean
+    unknown : shape (m,), positions of the unknown covariates
+    covariance : shape (m, m), C, their conditional covariance
+    """
+
+    mean: Floats
+    unknown: NDArray[np.intp]
+    covariance: Floats
+
+    @classmethod
+    def given(cls, model: CoxModel, known: Floats) -> "ExpectedCovariates":
+        """Condition the cohort's normal distribution on the values that are not NaN.
+
+        An unknown binary covariate takes its conditional mean p clipped to [0, 1]
+        and the variance p (1 - p); its correlations are kept.
+        """
+        missing = np.isnan(known)
+        unknown = np.flatnonzero(missing)
+        if not len(unknown):
+            return cls(known, unknown, np.empty((0, 0)))
+        sigma, seen = model.covariate_covariance, np.flatnonzero(~missing)
+        weights = np.linalg.solve(sigma[np.ix_(seen, seen)], sigma[np.ix_(seen, unknown)])
+        mean = known.copy()
+        mean[unknown] = known[seen] @ weights
+        covariance = sigma[np.ix_(unknown, unknown)] - sigma[np.ix_(unknown, seen)] @ weights
+        scale = np.ones(len(unknown))
+        for row, column in enumerate(unknown):
+            if COVARIATES[model.design.names[column]].is_binary:
+                centre, sd = model.design.mean[column], model.design.sd[column]
+                p = min(max(centre + sd * mean[column], 0.0), 1.0)
+                mean[column] = (p - centre) / sd
+                scale[row] = np.sqrt(p * (1 - p) / covariance[row, row]) / sd
+        return cls(mean, unknown, covariance * np.outer(scale, scale))
+
+    def without(self, position: int) -> Floats:
+        """Return C as it would be if the unknown covariate at this row were known."""
+        c = self.covariance
+        if c[position, position] <= 0:
+            return c
+        explained: Floats = np.outer(c[position], c[position]) / c[position, position]
+        return c - explained
+
+    def extra_variance(self, model: CoxModel, covariance: Floats | None = None) -> float:
+        """Return what not knowing adds to the variance of log Λ: b'Cb + tr(V C).
+
+        b'Cb is the spread of the unknown values themselves, tr(V C) the product of
+        their spread and that of their coefficients.
+        """
+        c = self.covariance if covariance is None else covariance
+        b = model.coefficients[self.unknown]
+        v = model.covariance[np.ix_(self.unknown, self.unknown)]
+        return float(b @ c @ b + np.sum(v * c))
+
+    def predictor_variance(self, model: CoxModel) -> float:
+        """Return b'Cb, the variance of the linear predictor over the unknown values."""
+        b = model.coefficients[self.unknown]
+        return float(b @ self.covariance @ b)

@@ -1,0 +1,76 @@
+"""From a patient's numbers to the standardised covariates of one fitted model, and back."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.patient import COVARIATES, Transform
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Design:
+    """The covariates of one fitted model.
+
+    Attributes
+    ----------
+    names : the p covariates, in the order of `model.patient.Patient`
+    shift : shape (p,), c of log(x + c); 0 where no shift applies
+    mean, sd : shape (p,), of the transformed covariates in the training cohort
+    minimum, maximum : shape (p,), the range of the training values, untransformed
+    reference : shape (p,), the values that contributions are measured from, untransformed
+    """
+
+    names: tuple[str, ...]
+    shift: Floats
+    mean: Floats
+    sd: Floats
+    minimum: Floats
+    maximum: Floats
+    reference: Floats
+
+    @classmethod
+    def of_cohort(cls, names: tuple[str, ...], numbers: Floats, ecog_reference: int) -> "Design":
+        """Describe a cohort's covariates, shape (n, p), none unknown.
+
+        c of log(x + c) is half the smallest positive value. A binary covariate is
+        compared with its first value, ECOG with `ecog_reference`, any other
+        covariate with the cohort's mean on the transformed scale.
+        """
+        positive = np.where(numbers > 0, numbers, np.inf).min(axis=0)
+        shifted = [COVARIATES[name].transform is Transform.SHIFTED_LOG for name in names]
+        shift = np.where(shifted, positive / 2, 0.0)
+        ones = np.ones(len(names))
+        raw = cls(names, shift, 0 * ones, ones, numbers.min(axis=0), numbers.max(axis=0), 0 * ones)
+        transformed = raw.standardise(numbers)
+        mean, sd = transformed.mean(axis=0), transformed.std(axis=0, ddof=1)
+        scaled = cls(names, shift, mean, sd, raw.minimum, raw.maximum, 0 * ones)
+        reference = np.array(
+            [
+                ecog_reference
+                if name == "ecog"
+                else 0.0
+                if COVARIATES[name].is_binary
+                else scaled.unstandardise(column, 0.0)
+                for column, name in enumerate(names)
+            ]
+        )
+        return cls(names, shift, mean, sd, raw.minimum, raw.maximum, reference)
+
+    def standardise(self, numbers: Floats) -> Floats:
+        """Transform, centre and scale numbers of shape (..., p); NaN stays NaN."""
+        transformed = np.array(numbers, dtype=np.float64)
+        for column, name in enumerate(self.names):
+            if COVARIATES[name].transform is not Transform.IDENTITY:
+                transformed[..., column] = np.log(transformed[..., column] + self.shift[column])
+        standardised: Floats = (transformed - self.mean) / self.sd
+        return standardised
+
+    def unstandardise(self, column: int, standardised: float) -> float:
+        """Undo `standardise` for one covariate."""
+        transformed = float(self.mean[column] + self.sd[column] * standardised)
+        if COVARIATES[self.names[column]].transform is Transform.IDENTITY:
+            return transformed
+        return float(np.exp(transformed) - self.shift[column])

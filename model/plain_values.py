@@ -1,0 +1,151 @@
+"""joblib files that hold plain values only, written and read without running anything.
+
+A joblib file is a pickle, and a pickle can name any function to call. The reader
+here knows three names, all of which describe an array of numbers, and hands out
+stand-ins even for those; whatever else a file asks for is refused.
+"""
+
+import io
+import math
+from collections.abc import Mapping, Sequence
+from sys import intern
+from typing import Any, ClassVar
+
+import joblib
+import numpy as np
+from joblib.numpy_pickle import NumpyUnpickler
+from numpy.typing import NDArray
+
+from model.errors import ArtifactError
+
+LARGEST_FILE_BYTES = 256 * 2**20
+
+_DTYPES = {"f8": np.dtype(np.float64), "i8": np.dtype(np.int64)}
+
+Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"] | NDArray[Any]
+
+
+def dump(value: Plain) -> bytes:
+    """Serialise plain values; equal values give equal bytes."""
+    buffer = io.BytesIO()
+    joblib.dump(_canonical(value), buffer, protocol=5)
+    return buffer.getvalue()
+
+
+def load(content: bytes) -> Plain:
+    """Read what `dump` wrote.
+
+    Raises
+    ------
+    ArtifactError
+        If the content is not a joblib file of plain values, or is too large.
+    """
+    if len(content) > LARGEST_FILE_BYTES:
+        raise ArtifactError(f"the model file is larger than {LARGEST_FILE_BYTES} bytes")
+    try:
+        value = _PlainUnpickler(content).load()
+        _refuse_anything_else(value)
+    except ArtifactError:
+        raise
+    except Exception as error:  # a hostile pickle can raise whatever it likes
+        raise ArtifactError(
+            f"the model file cannot be read as plain values ({type(error).__name__})"
+        ) from None
+    plain: Plain = value
+    return plain
+
+
+def _canonical(value: Any) -> Any:
+    """Rebuild a value so that its pickle depends on nothing but its content."""
+    if isinstance(value, str):
+        return intern(str(value))
+    if isinstance(value, Mapping):
+        return {_canonical(key): _canonical(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return np.array(value, dtype=_DTYPES[value.dtype.str[1:]], order="C")
+    if isinstance(value, Sequence):
+        return [_canonical(item) for item in value]
+    return value
+
+
+class _NoClass:
+    """Stands for numpy.ndarray, which a file names but never needs to call."""
+
+
+class _DtypeName:
+    """Stands for a dtype; the byte order that pickle sets on it is little-endian or refused."""
+
+    def __init__(self, code: str, *_: object) -> None:
+        if code not in _DTYPES:
+            raise ArtifactError("the model file holds an array that is not of plain numbers")
+        self.dtype = _DTYPES[code]
+
+    def __setstate__(self, state: tuple[object, ...]) -> None:
+        if state[1] != "<":
+            raise ArtifactError("the model file holds numbers of a foreign byte order")
+
+
+class _PlainArray:
+    """Stands for joblib's array wrapper: reads the bytes that follow it in the file."""
+
+    shape: tuple[int, ...]
+    dtype: _DtypeName
+    order: str
+
+    def read(self, content: io.BytesIO, remaining: int) -> NDArray[Any]:
+        dtype = self.dtype.dtype
+        size = math.prod(int(length) for length in self.shape) * dtype.itemsize
+        padding = content.read(1)[0]
+        content.read(padding)
+        if not 0 <= size <= remaining or min(self.shape, default=0) < 0:
+            raise ArtifactError("the model file ends within an array")
+        array = np.frombuffer(content.read(size), dtype=dtype).copy()
+        return array.reshape(self.shape, order="F" if self.order == "F" else "C")
+
+
+class _PlainUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib is untyped
+    _NAMES: ClassVar[dict[tuple[str, str], type]] = {
+        ("joblib.numpy_pickle", "NumpyArrayWrapper"): _PlainArray,
+        ("numpy", "ndarray"): _NoClass,
+        ("numpy", "dtype"): _DtypeName,
+    }
+
+    dispatch = NumpyUnpickler.dispatch.copy()
+
+    def __init__(self, content: bytes) -> None:
+        self._content = io.BytesIO(content)
+        self._size = len(content)
+        super().__init__("", self._content, ensure_native_byte_order=False)
+
+    def find_class(self, module: str, name: str) -> type:
+        try:
+            return self._NAMES[module, name]
+        except KeyError:
+            raise ArtifactError(
+                "the model file asks for something other than plain values; nothing was run"
+            ) from None
+
+    def load_build(self) -> None:
+        super().load_build()
+        if isinstance(self.stack[-1], _PlainArray):
+            array = self.stack.pop()
+            self.stack.append(array.read(self._content, self._size - self._content.tell()))
+
+    dispatch[ord(b"b")] = load_build
+
+
+def _refuse_anything_else(value: object) -> None:
+    """Check every value once, however often it is shared."""
+    seen: set[int] = set()
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        if isinstance(item, dict):
+            waiting += [*item.keys(), *item.values()]
+        elif type(item) is list:
+            waiting += item
+        elif item is not None and type(item) not in (bool, int, float, str, np.ndarray):
+            raise ArtifactError("the model file holds something other than plain values")

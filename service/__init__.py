@@ -1,0 +1,1 @@
+"""The ways to get a prediction: HTTP and the command line."""

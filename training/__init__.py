@@ -1,0 +1,1 @@
+"""From a cohort file to a fitted, reported artifact."""

@@ -1,0 +1,248 @@
+"""The Cox partial likelihood: value, score, information, baseline, and a fast fit.
+
+scikit-survival estimates coefficients; what it lacks stands here: the information
+matrix, the baseline by Efron's method and the terms of a patient's standard error.
+The Newton fit gives the same coefficients and serves where thousands of fits are
+needed (choice of the penalty, resampling).
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.errors import FitError
+
+Floats = NDArray[np.float64]
+
+
+class Ties(StrEnum):
+    """How deaths at one time share their risk set."""
+
+    EFRON = "efron"
+    BRESLOW = "breslow"
+
+
+@dataclass(frozen=True)
+class PartialLikelihood:
+    """The partial log-likelihood at one coefficient vector, and its derivatives.
+
+    Attributes
+    ----------
+    value : the log-likelihood, without the penalty
+    score : shape (p,), first derivative
+    information : shape (p, p), minus the second derivative
+    """
+
+    value: float
+    score: Floats
+    information: Floats
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Sums over the deaths up to each death time, for a patient whose covariates are 0.
+
+    With s the sum of relative hazards over a risk set and m its mean covariate,
+    a death adds 1/s to the hazard, 1/s² to its variance and m/s to the mean term
+    (Kalbfleisch & Prentice 2002, section 4.3; Efron's weights as in R's ``survfit``).
+
+    Attributes
+    ----------
+    months : shape (k,), distinct death times
+    hazard : shape (k,), cumulative baseline hazard
+    variance : shape (k,), its variance for fixed coefficients
+    mean : shape (k, p), integral of the mean covariate against the hazard
+    """
+
+    months: Floats
+    hazard: Floats
+    variance: Floats
+    mean: Floats
+
+
+@dataclass(frozen=True)
+class NewtonFit:
+    """Coefficients that maximise the penalised partial likelihood.
+
+    Attributes
+    ----------
+    coefficients : shape (p,)
+    information : shape (p, p), of the unpenalised likelihood at the coefficients
+    log_likelihood : the unpenalised value there
+    iterations : Newton steps taken
+    """
+
+    coefficients: Floats
+    information: Floats
+    log_likelihood: float
+    iterations: int
+
+
+class RiskSets:
+    """Follow-up sorted once, so that every sum over a risk set is a cumulative sum."""
+
+    def __init__(
+        self,
+        design: Floats,
+        months: Floats,
+        death: NDArray[np.bool_],
+        ties: Ties = Ties.EFRON,
+    ) -> None:
+        """Sort the data.
+
+        Parameters
+        ----------
+        design : shape (n, p), covariates, best centred and scaled
+        months : shape (n,), follow-up
+        death : shape (n,), whether follow-up ended by death
+        ties : Efron's or Breslow's form
+
+        Raises
+        ------
+        FitError
+            If nobody died.
+        """
+        order = np.argsort(months, kind="stable")
+        self.design = np.ascontiguousarray(design[order])
+        self.death = np.asarray(death, dtype=bool)[order]
+        if not self.death.any():
+            raise FitError("no_deaths", "no death was observed, so no hazard can be estimated")
+        sorted_months = np.asarray(months, dtype=np.float64)[order]
+        self.times, first_death = np.unique(sorted_months[self.death], return_index=True)
+        deaths = np.diff(np.append(first_death, self.death.sum()))
+        self._group_start = np.searchsorted(sorted_months, self.times, side="left")
+        self._group_of_death = np.repeat(np.arange(len(self.times)), deaths)
+        # Row i is in the risk set of every group up to this one (-1: of none).
+        self._last_group = np.searchsorted(self.times, sorted_months, side="right") - 1
+        within = np.arange(len(self._group_of_death)) - first_death[self._group_of_death]
+        self._fraction = within / deaths[self._group_of_death]
+        if ties is Ties.BRESLOW:
+            self._fraction = np.zeros_like(self._fraction)
+        self._has_ties = bool(self._fraction.any())
+        self._design_of_deaths = self.design[self.death]
+        self._deaths_total = self._design_of_deaths.sum(axis=0)
+
+    def likelihood(self, coefficients: Floats) -> PartialLikelihood:
+        """Evaluate the partial likelihood at coefficients of shape (p,).
+
+        Matches the log-likelihood, score and inverse variance of R's ``coxph``.
+        """
+        predictor, weight = self._relative_hazard(coefficients)
+        hazard_sum, mean = self._per_death(weight)
+        exposure = self._exposure(hazard_sum)
+        value = float(predictor[self.death].sum() - np.log(hazard_sum).sum())
+        weighted = self.design * (weight * exposure)[:, None]
+        return PartialLikelihood(
+            value,
+            self._deaths_total - mean.sum(axis=0),
+            self.design.T @ weighted - mean.T @ mean,
+        )
+
+    def baseline(self, coefficients: Floats) -> Baseline:
+        """Return the baseline hazard with the terms of its variance.
+
+        Matches R's ``basehaz(fit, centered = FALSE)`` for the design as given.
+        """
+        _, weight = self._relative_hazard(coefficients)
+        hazard_sum, mean = self._per_death(weight)
+        step = np.exp(-(self.design @ coefficients).max()) / hazard_sum
+        last = np.append(self._group_of_death[1:] != self._group_of_death[:-1], True)
+        return Baseline(
+            self.times,
+            np.cumsum(step)[last],
+            np.cumsum(step**2)[last],
+            np.cumsum(mean * step[:, None], axis=0)[last],
+        )
+
+    def _relative_hazard(self, coefficients: Floats) -> tuple[Floats, Floats]:
+        """Return the linear predictor less its maximum, and its exponential.
+
+        The shift cancels in the likelihood and keeps the exponential finite.
+        """
+        predictor = self.design @ coefficients
+        predictor -= predictor.max()
+        return predictor, np.exp(predictor)
+
+    def _per_death(self, weight: Floats) -> tuple[Floats, Floats]:
+        """Return the weight sum and mean covariate that each death is compared with."""
+        weighted = self.design * weight[:, None]
+        group = self._group_of_death
+        total = np.cumsum(weight[::-1])[::-1][self._group_start][group]
+        total_x = np.cumsum(weighted[::-1], axis=0)[::-1][self._group_start][group]
+        if self._has_ties:
+            own = np.bincount(group, weight[self.death])[group]
+            starts = np.searchsorted(group, np.arange(len(self.times)))
+            own_x = np.add.reduceat(weighted[self.death], starts, axis=0)[group]
+            total = total - self._fraction * own
+            total_x = total_x - self._fraction[:, None] * own_x
+        return total, total_x / total[:, None]
+
+    def _exposure(self, hazard_sum: Floats) -> Floats:
+        """Return for each row the hazard it was exposed to, per unit of its weight."""
+        group = self._group_of_death
+        cumulative = np.append(np.cumsum(np.bincount(group, 1 / hazard_sum)), 0.0)
+        exposure = cumulative[self._last_group]
+        if self._has_ties:
+            reduction = np.bincount(group, self._fraction / hazard_sum)
+            exposure[self.death] -= reduction[group]
+        return exposure
+
+
+def newton_step(risk_sets: RiskSets, coefficients: Floats, penalty: Floats) -> Floats:
+    """Return the coefficients after one Newton step on the penalised likelihood.
+
+    The penalty is ½ Σ αⱼ βⱼ² on the scale of the total log-likelihood, as in
+    scikit-survival's ``alpha`` and R's ``ridge(theta = α, scale = FALSE)``.
+    """
+    at = risk_sets.likelihood(coefficients)
+    hessian = at.information + np.diag(penalty)
+    return coefficients + np.linalg.solve(hessian, at.score - penalty * coefficients)
+
+
+def fit_newton(
+    risk_sets: RiskSets,
+    penalty: Floats | None = None,
+    *,
+    start: Floats | None = None,
+    tolerance: float = 1e-10,
+    max_iterations: int = 50,
+) -> NewtonFit:
+    """Maximise the penalised partial likelihood by Newton steps, halved when they overshoot.
+
+    Parameters
+    ----------
+    risk_sets : the data
+    penalty : shape (p,), α per coefficient; default none
+    start : shape (p,), where to begin; default zero
+    tolerance : largest last step; a further step changes the result by its square
+
+    Raises
+    ------
+    FitError
+        If the steps do not settle (the likelihood has no maximum) or the
+        information is singular (a covariate is determined by the others).
+    """
+    p = risk_sets.design.shape[1]
+    alpha = np.zeros(p) if penalty is None else penalty
+    beta = np.zeros(p) if start is None else start.copy()
+    current = risk_sets.likelihood(beta)
+    objective = current.value - 0.5 * float(alpha @ beta**2)
+    for iteration in range(1, max_iterations + 1):
+        try:
+            step = np.linalg.solve(
+                current.information + np.diag(alpha), current.score - alpha * beta
+            )
+        except np.linalg.LinAlgError as error:
+            raise FitError("singular", "the covariates determine one another") from error
+        for _ in range(30):
+            proposal = risk_sets.likelihood(beta + step)
+            reached = proposal.value - 0.5 * float(alpha @ (beta + step) ** 2)
+            if reached >= objective - 1e-9 * abs(objective):
+                break
+            step = step / 2
+        beta, current, objective = beta + step, proposal, reached
+        if np.abs(step).max() < tolerance:
+            return NewtonFit(beta, current.information, current.value, iteration)
+    raise FitError("not_converged", "the partial likelihood has no maximum within reach")

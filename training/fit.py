@@ -1,0 +1,242 @@
+"""Fit the served models to a cohort: coefficients, covariance, baseline, bands."""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.covariance import LedoitWolf
+from sksurv.linear_model import CoxPHSurvivalAnalysis
+from sksurv.util import Surv
+
+from model.cox import CoxModel
+from model.design import Design
+from model.errors import FitError
+from model.kaplan_meier import KaplanMeier
+from model.manifest import Finding
+from model.prediction import PrognosticModel
+from training.bands import DEFAULT_BANDS, observe_bands, parse_bands
+from training.cohort import Cohort
+from training.cox import RiskSets, Ties, newton_step
+from training.penalty import PenaltyPath, choose_penalty
+
+Floats = NDArray[np.float64]
+
+FEWEST_DEATHS = 5
+
+_FLAT = 1e-7
+"""An eigenvalue this small, per death or of a correlation matrix, is no information."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to fit.
+
+    Attributes
+    ----------
+    ties : Efron's or Breslow's form
+    penalty : α of every coefficient but ECOG's; None chooses it by cross-validation
+    bands : risk bands, as `training.bands.parse_bands` reads them
+    seed : of the cross-validation
+    """
+
+    ties: Ties = Ties.EFRON
+    penalty: float | None = None
+    bands: str = DEFAULT_BANDS
+    seed: int = 20250604
+
+
+@dataclass(frozen=True)
+class FittedModel:
+    """A fitted model with what was found on the way.
+
+    Attributes
+    ----------
+    path : the cross-validation of the penalty; None where none was needed
+    log_likelihood : partial, at the coefficients, without the penalty
+    """
+
+    model: PrognosticModel
+    path: PenaltyPath | None
+    log_likelihood: float
+    findings: tuple[Finding, ...]
+
+
+def check_cohort(cohort: Cohort) -> Cohort:
+    """Refuse what no model can be fitted to, and leave out constant columns.
+
+    Raises
+    ------
+    FitError
+        Names the finding: no deaths, too few, one grade of ECOG, missing values.
+    """
+    deaths = int(cohort.death.sum())
+    if deaths == 0:
+        raise FitError("no_deaths", "no death was observed, so no hazard can be estimated")
+    if deaths < FEWEST_DEATHS:
+        raise FitError(
+            "too_few_deaths", f"{deaths} deaths were observed, at least {FEWEST_DEATHS} are needed"
+        )
+    if len(np.unique(cohort.numbers[:, cohort.names.index("ecog")])) == 1:
+        raise FitError("one_ecog_grade", "all patients have the same ECOG grade")
+    incomplete = np.isnan(cohort.numbers).sum(axis=0)
+    if incomplete.any():
+        listed = ", ".join(
+            f"{name} ({count})"
+            for name, count in zip(cohort.names, incomplete.tolist(), strict=True)
+            if count
+        )
+        raise FitError(
+            "missing_values",
+            f"values are missing in {listed}; complete them, or choose others by --covariates",
+        )
+    return _without_constant_columns(cohort)
+
+
+def _without_constant_columns(cohort: Cohort) -> Cohort:
+    varies = np.ptp(cohort.numbers, axis=0) > 0
+    constant = [name for name, varying in zip(cohort.names, varies, strict=True) if not varying]
+    if not constant:
+        return cohort
+    finding = Finding(
+        code="constant_column",
+        message=f"{', '.join(constant)}: all patients have the same value; left out",
+    )
+    kept = cohort.with_covariates(tuple(n for n in cohort.names if n not in constant))
+    return Cohort(**{**vars(kept), "findings": (*cohort.findings, finding)})
+
+
+def fit_model(cohort: Cohort, options: Options) -> FittedModel:
+    """Fit one Cox model to all covariates of a cohort.
+
+    ECOG is never penalised. Matches R's ``coxph`` with ``ridge(..., theta = penalty,
+    scale = FALSE)`` on the standardised covariates.
+
+    Raises
+    ------
+    FitError
+        If the cohort or its covariates do not determine a model.
+    """
+    cohort = check_cohort(cohort).in_canonical_order()
+    ecog = cohort.names.index("ecog")
+    bands = observe_bands(
+        parse_bands(options.bands), cohort.numbers[:, ecog], cohort.months, cohort.death
+    )
+    design = Design.of_cohort(cohort.names, cohort.numbers, bands.ecog_reference)
+    standardised = design.standardise(cohort.numbers)
+    findings = list(cohort.findings)
+    strength, path = _strength(cohort, standardised, options, findings)
+    _find_collinear(cohort.names, standardised, strength, findings)
+    penalty = np.where(np.arange(len(cohort.names)) == ecog, 0.0, strength)
+    risk_sets = RiskSets(standardised, cohort.months, cohort.death, options.ties)
+    coefficients = _estimate(cohort, standardised, risk_sets, penalty, options.ties)
+    at = risk_sets.likelihood(coefficients)
+    baseline = risk_sets.baseline(coefficients)
+    cox = CoxModel(
+        design=design,
+        ties=options.ties.value,
+        penalty=penalty,
+        coefficients=coefficients,
+        covariance=_symmetric(np.linalg.inv(at.information + np.diag(penalty))),
+        months=baseline.months,
+        hazard=baseline.hazard,
+        hazard_variance=baseline.variance,
+        hazard_mean=baseline.mean,
+        covariate_covariance=_shrunk_covariance(standardised),
+        observed=KaplanMeier.estimate(cohort.months, cohort.death),
+    )
+    if coefficients[ecog] < 0:
+        findings.append(
+            Finding(
+                code="ecog_protective",
+                message="in this cohort a worse ECOG goes with better survival: check its coding",
+            )
+        )
+    return FittedModel(PrognosticModel(cox, bands), path, at.value, tuple(findings))
+
+
+def _strength(
+    cohort: Cohort, standardised: Floats, options: Options, findings: list[Finding]
+) -> tuple[float, PenaltyPath | None]:
+    """Return the penalty of every covariate but ECOG, and how it was chosen."""
+    penalised = np.array([name != "ecog" for name in cohort.names])
+    if not penalised.any():
+        return 0.0, None
+    if options.penalty is not None:
+        return options.penalty, None
+    path = choose_penalty(
+        standardised,
+        cohort.months,
+        cohort.death,
+        penalised,
+        seed=options.seed,
+        ties=options.ties,
+    )
+    if not path.supports_more_than_ecog:
+        findings.append(
+            Finding(
+                code="no_support_beyond_ecog",
+                message="no support beyond ECOG: the strongest penalty predicts best",
+            )
+        )
+    return path.chosen, path
+
+
+def _find_collinear(
+    names: tuple[str, ...], standardised: Floats, strength: float, findings: list[Finding]
+) -> None:
+    """Refuse covariates that determine one another, or note it where the penalty decides."""
+    values, vectors = np.linalg.eigh(np.atleast_2d(np.corrcoef(standardised, rowvar=False)))
+    if values[0] >= _FLAT:
+        return
+    message = f"these covariates determine one another: {_loaded(names, vectors[:, 0])}"
+    if strength == 0:
+        raise FitError("collinear", message)
+    findings.append(
+        Finding(code="collinear", message=f"{message}; only the penalty tells their effects apart")
+    )
+
+
+def _estimate(
+    cohort: Cohort, standardised: Floats, risk_sets: RiskSets, penalty: Floats, ties: Ties
+) -> Floats:
+    """Return scikit-survival's coefficients after one more Newton step."""
+    estimator = CoxPHSurvivalAnalysis(alpha=penalty, ties=ties.value, n_iter=200, tol=1e-12)
+    outcome = Surv.from_arrays(cohort.death, cohort.months)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            estimator.fit(standardised, outcome)
+        coefficients = newton_step(risk_sets, estimator.coef_, penalty)
+    except (Warning, ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
+        raise FitError(
+            "not_converged", f"the partial likelihood has no maximum within reach: {error}"
+        ) from error
+    information = risk_sets.likelihood(coefficients).information + np.diag(penalty)
+    values, vectors = np.linalg.eigh(information)
+    if values[0] < _FLAT * cohort.death.sum():
+        raise FitError(
+            "separation",
+            "the likelihood rises without end along "
+            f"{_loaded(cohort.names, vectors[:, 0])}: these covariates separate the patients who"
+            " died first from all others",
+        )
+    return coefficients
+
+
+def _loaded(names: tuple[str, ...], direction: Floats) -> str:
+    heavy = np.abs(direction) > 0.1 * np.abs(direction).max()
+    return ", ".join(name for name, is_heavy in zip(names, heavy, strict=True) if is_heavy)
+
+
+def _shrunk_covariance(standardised: Floats) -> Floats:
+    """Return the Ledoit-Wolf covariance of the standardised covariates, shape (p, p)."""
+    covariance: Floats = LedoitWolf(assume_centered=True).fit(standardised).covariance_
+    if np.linalg.eigvalsh(covariance)[0] < _FLAT:
+        covariance = covariance + _FLAT * np.eye(len(covariance))
+    return _symmetric(covariance)
+
+
+def _symmetric(matrix: NDArray[Any]) -> Floats:
+    return np.asarray((matrix + matrix.T) / 2, dtype=np.float64)
