@@ -49,7 +49,7 @@ class Design:
         scaled = cls(names, shift, mean, sd, raw.minimum, raw.maximum, 0 * ones)
         reference = np.array(
             [
-                ecog_reference
+                float(ecog_reference)
                 if name == "ecog"
                 else 0.0
                 if COVARIATES[name].is_binary

@@ -88,7 +88,7 @@ class Covariate:
         if self.kind is Kind.BOOLEAN:
             return {"true": True, "1": True, "false": False, "0": False}.get(text.lower(), text)
         try:
-            return float(text)
+            return parse_number(text)
         except ValueError:
             return text
 
@@ -122,6 +122,13 @@ class Covariate:
         if self.unit:
             described["x-unit"] = self.unit
         return described
+
+
+def parse_number(text: str) -> float:
+    """Read a number in plain digits; Python's own 1_0 and foreign digits are a ValueError."""
+    if "_" in text or not text.isascii():
+        raise ValueError("not a number in plain digits")
+    return float(text)
 
 
 def _number(value: object) -> object:

@@ -7,7 +7,8 @@ stand-ins even for those; whatever else a file asks for is refused.
 
 import io
 import math
-from collections.abc import Mapping, Sequence
+import pickle
+from collections.abc import Callable, Mapping, Sequence
 from sys import intern
 from typing import Any, ClassVar
 
@@ -21,6 +22,19 @@ from model.errors import ArtifactError
 LARGEST_FILE_BYTES = 256 * 2**20
 
 _DTYPES = {"f8": np.dtype(np.float64), "i8": np.dtype(np.int64)}
+
+_OPCODES = (
+    *(pickle.PROTO, pickle.FRAME, pickle.STOP, pickle.MARK),
+    *(pickle.MEMOIZE, pickle.BINGET, pickle.LONG_BINGET),
+    *(pickle.NONE, pickle.NEWTRUE, pickle.NEWFALSE),
+    *(pickle.BININT, pickle.BININT1, pickle.BININT2, pickle.LONG1, pickle.BINFLOAT),
+    *(pickle.SHORT_BINUNICODE, pickle.BINUNICODE),
+    *(pickle.EMPTY_DICT, pickle.SETITEM, pickle.SETITEMS),
+    *(pickle.EMPTY_LIST, pickle.APPEND, pickle.APPENDS),
+    *(pickle.EMPTY_TUPLE, pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3, pickle.TUPLE),
+    *(pickle.STACK_GLOBAL, pickle.NEWOBJ, pickle.REDUCE, pickle.BUILD),
+)
+"""What `dump` writes. The others would let a small file ask for any amount of memory."""
 
 Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"] | NDArray[Any]
 
@@ -76,7 +90,7 @@ class _DtypeName:
     """Stands for a dtype; the byte order that pickle sets on it is little-endian or refused."""
 
     def __init__(self, code: str, *_: object) -> None:
-        if code not in _DTYPES:
+        if type(code) is not str or code not in _DTYPES:
             raise ArtifactError("the model file holds an array that is not of plain numbers")
         self.dtype = _DTYPES[code]
 
@@ -93,6 +107,8 @@ class _PlainArray:
     order: str
 
     def read(self, content: io.BytesIO, remaining: int) -> NDArray[Any]:
+        if type(self.dtype) is not _DtypeName:
+            raise ArtifactError("the model file holds an array that is not of plain numbers")
         dtype = self.dtype.dtype
         size = math.prod(int(length) for length in self.shape) * dtype.itemsize
         padding = content.read(1)[0]
@@ -110,7 +126,9 @@ class _PlainUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib is untype
         ("numpy", "dtype"): _DtypeName,
     }
 
-    dispatch = NumpyUnpickler.dispatch.copy()
+    dispatch: ClassVar[dict[int, Callable[["_PlainUnpickler"], None]]] = {
+        code[0]: NumpyUnpickler.dispatch[code[0]] for code in _OPCODES
+    }
 
     def __init__(self, content: bytes) -> None:
         self._content = io.BytesIO(content)
@@ -125,13 +143,30 @@ class _PlainUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib is untype
                 "the model file asks for something other than plain values; nothing was run"
             ) from None
 
+    def load_setitem(self) -> None:
+        self._check_keys([self.stack[-2]])
+        super().load_setitem()
+
+    def load_setitems(self) -> None:
+        self._check_keys(self.stack[::2])
+        super().load_setitems()
+
+    def _check_keys(self, keys: list[object]) -> None:
+        # Before they are hashed: to hash a deeply nested tuple overflows the C stack.
+        if any(type(key) is not str for key in keys):
+            raise ArtifactError("the model file holds a key that is not text")
+
     def load_build(self) -> None:
+        if type(self.stack[-2]) not in (_PlainArray, _DtypeName):  # a class would stay changed
+            raise ArtifactError("the model file holds something other than plain values")
         super().load_build()
         if isinstance(self.stack[-1], _PlainArray):
             array = self.stack.pop()
             self.stack.append(array.read(self._content, self._size - self._content.tell()))
 
-    dispatch[ord(b"b")] = load_build
+    dispatch[pickle.SETITEM[0]] = load_setitem
+    dispatch[pickle.SETITEMS[0]] = load_setitems
+    dispatch[pickle.BUILD[0]] = load_build
 
 
 def _refuse_anything_else(value: object) -> None:

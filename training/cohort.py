@@ -17,7 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from model.errors import CohortError
 from model.manifest import Finding
-from model.patient import COVARIATES, Patient, Value
+from model.patient import COVARIATES, Patient, Value, parse_number
 
 Floats = NDArray[np.float64]
 
@@ -106,7 +106,7 @@ def read_cohort(path: Path) -> Cohort:
     if problems or declaration is None:
         raise CohortError(problems)
     cohort = _Rows(header, rows).to_cohort(declaration)
-    if not declaration.synthetic and _is_shipped(cohort):
+    if not declaration.synthetic and is_shipped(cohort):
         declared = declaration.model_copy(update={"synthetic": True})
         finding = Finding(
             code="synthetic_rows",
@@ -123,7 +123,8 @@ def shipped_cohort() -> Cohort:
     return read_cohort(SHIPPED_COHORT)
 
 
-def _is_shipped(cohort: Cohort) -> bool:
+def is_shipped(cohort: Cohort) -> bool:
+    """Whether the rows are those of the shipped synthetic cohort, whatever is declared."""
     shared = tuple(name for name in cohort.names if name in shipped_cohort().names)
     return cohort.digest(shared) == shipped_cohort().digest(shared)
 
@@ -245,7 +246,7 @@ class _Rows:
         self, line: int, row: list[str], name: str, low: float, *, exclusive: bool
     ) -> float:
         try:
-            number = float(row[self._column[name]])
+            number = parse_number(row[self._column[name]])
         except ValueError:
             number = np.nan
         if not np.isfinite(number) or number < low or (exclusive and number == low):

@@ -1,0 +1,207 @@
+"""Everything that can go wrong over HTTP: types, status codes and bodies (RFC 9457).
+
+A problem never repeats what was submitted.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.exceptions import HTTPException
+
+MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:hsct2-risk:problem:"
+
+_FIELD_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+
+
+@dataclass(frozen=True)
+class ProblemType:
+    """A kind of problem; its name is the stable part of `type`."""
+
+    name: str
+    status: int
+    title: str
+
+
+INVALID_JSON = ProblemType("invalid-json", 400, "The body is not valid JSON")
+UNAUTHENTICATED = ProblemType("unauthenticated", 401, "No valid credentials were sent")
+FORBIDDEN = ProblemType("forbidden", 403, "The credentials do not allow this call")
+NOT_FOUND = ProblemType("not-found", 404, "There is nothing at this address")
+UNKNOWN_MODEL = ProblemType("unknown-model", 404, "No such model is served")
+METHOD_NOT_ALLOWED = ProblemType("method-not-allowed", 405, "The address has no such method")
+BODY_TOO_LARGE = ProblemType("body-too-large", 413, "The body is too large")
+UNSUPPORTED_MEDIA_TYPE = ProblemType("unsupported-media-type", 415, "The body must be JSON")
+MISDIRECTED = ProblemType("misdirected-request", 421, "The service does not answer to this host")
+INVALID_PATIENT = ProblemType("invalid-patient", 422, "The patient is not valid")
+INVALID_REQUEST = ProblemType("invalid-request", 422, "The request is not valid")
+IDEMPOTENCY_KEY_REUSED = ProblemType(
+    "idempotency-key-reused", 422, "The idempotency key was used for another request"
+)
+INTERNAL = ProblemType("internal-error", 500, "The service failed")
+NOT_READY = ProblemType("not-ready", 503, "The service is not ready")
+
+PROBLEM_TYPES = tuple(value for value in list(globals().values()) if type(value) is ProblemType)
+
+
+class FieldProblem(BaseModel):
+    """One thing wrong with one field."""
+
+    model_config = ConfigDict(frozen=True)
+
+    field: str | None = Field(description="the field, or null where it cannot be named")
+    code: str = Field(description="a stable name of what is wrong")
+    message: str
+
+
+class Problem(BaseModel):
+    """A problem, as RFC 9457 defines it, with all field errors at once."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str
+    errors: list[FieldProblem]
+
+
+class ProblemError(Exception):
+    """Raised to answer with a problem."""
+
+    def __init__(
+        self,
+        kind: ProblemType,
+        detail: str,
+        errors: Sequence[FieldProblem] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(kind.name)
+        self.kind = kind
+        self.detail = detail
+        self.errors = list(errors)
+        self.headers = dict(headers or {})
+
+
+def problem_response(
+    request_id: str,
+    kind: ProblemType,
+    detail: str,
+    errors: Sequence[FieldProblem] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Return a problem as a response."""
+    problem = Problem(
+        type=TYPE_PREFIX + kind.name,
+        title=kind.title,
+        status=kind.status,
+        detail=detail,
+        request_id=request_id,
+        errors=list(errors),
+    )
+    return Response(problem.model_dump_json(), kind.status, headers, media_type=MEDIA_TYPE)
+
+
+def documented(*kinds: ProblemType) -> dict[int | str, dict[str, Any]]:
+    """Return what OpenAPI says of these problems, by status."""
+    by_status: dict[int | str, dict[str, Any]] = {}
+    for kind in (*kinds, INTERNAL):
+        entry = by_status.setdefault(
+            kind.status, {"description": "", "content": {MEDIA_TYPE: {"schema": _PROBLEM_SCHEMA}}}
+        )
+        entry["description"] = " or ".join(filter(None, (entry["description"], kind.title)))
+    return by_status
+
+
+_PROBLEM_SCHEMA = {"$ref": "#/components/schemas/Problem"}
+
+
+def field_problems(
+    errors: Iterable[Mapping[str, Any]], known: Sequence[str], keys: Sequence[str]
+) -> list[FieldProblem]:
+    """Translate pydantic's errors; `keys` are the submitted keys, in order.
+
+    A key that is not known is named only if it looks like a field name, else by
+    its position: a key can hold a patient's name.
+    """
+    return [_field_problem(error, known, keys) for error in errors]
+
+
+def _field_problem(
+    error: Mapping[str, Any], known: Sequence[str], keys: Sequence[str]
+) -> FieldProblem:
+    code, location = str(error["type"]), error["loc"]
+    if code == "extra_forbidden":
+        return _unknown_key(str(location[-1]), known, keys)
+    field = ".".join(map(str, location)) or None
+    message = "Field required" if code == "missing" else str(error["msg"])
+    return FieldProblem(field=field, code=code, message=message)
+
+
+def _unknown_key(key: str, known: Sequence[str], keys: Sequence[str]) -> FieldProblem:
+    if not _FIELD_NAME.fullmatch(key):
+        where = f"key {keys.index(key) + 1}" if key in keys else "a key"
+        return FieldProblem(field=None, code="unknown_field", message=f"{where} is not a field")
+    near = get_close_matches(key, known, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return FieldProblem(field=key, code="unknown_field", message=f"is not a field{hint}")
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of the app with a problem."""
+
+    @app.exception_handler(ProblemError)
+    async def on_problem(request: Request, error: ProblemError) -> Response:
+        return problem_response(
+            request.state.request_id, error.kind, error.detail, error.errors, error.headers
+        )
+
+    @app.exception_handler(RequestValidationError)
+    async def on_invalid(request: Request, error: RequestValidationError) -> Response:
+        route = request.scope["route"]
+        known = [p.alias for p in route.dependant.query_params]
+        for parameter in route.dependant.query_params:
+            fields = getattr(parameter.field_info.annotation, "model_fields", None)
+            known += list(fields or ())
+        stripped = [{**e, "loc": e["loc"][1:]} for e in error.errors()]
+        errors = field_problems(stripped, known, list(request.query_params))
+        return problem_response(
+            request.state.request_id, INVALID_REQUEST, "See errors for each parameter.", errors
+        )
+
+    @app.exception_handler(HTTPException)
+    async def on_http(request: Request, error: HTTPException) -> Response:
+        kind = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED}.get(error.status_code)
+        if kind is None:
+            kind = ProblemType(
+                HTTPStatus(error.status_code).name.lower().replace("_", "-"),
+                error.status_code,
+                HTTPStatus(error.status_code).phrase,
+            )
+        return problem_response(
+            request.state.request_id, kind, f"{kind.title}.", headers=error.headers
+        )
+
+    @app.exception_handler(Exception)
+    async def on_failure(request: Request, error: Exception) -> Response:  # noqa: ARG001  logged by the request log
+        return problem_response(
+            request.state.request_id, INTERNAL, "The failure was logged under this request id."
+        )
+
+
+def invalid_patient(
+    error: ValidationError, known: Sequence[str], keys: Sequence[str]
+) -> ProblemError:
+    """Return the problem of a patient that did not validate."""
+    errors = error.errors(include_input=False, include_url=False, include_context=False)
+    return ProblemError(
+        INVALID_PATIENT, "See errors for each field.", field_problems(errors, known, keys)
+    )

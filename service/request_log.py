@@ -1,0 +1,77 @@
+"""One JSON line a request, with its id and without any value of a patient."""
+
+import time
+import traceback
+from collections.abc import Sequence
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uuid_utils import uuid7
+
+from service.problems import MISDIRECTED, problem_response
+
+REQUEST_ID_HEADER = "X-Request-Id"
+
+
+class RequestLog:
+    """Give each request an id, answer only to known hosts, and log what came of it.
+
+    The id is ours: one that a caller sends could carry a patient's value. A log
+    line holds the route's template, not the address, and of a failure its kind
+    and place, not its message.
+    """
+
+    def __init__(self, app: ASGIApp, answered_hosts: Sequence[str]) -> None:
+        self._app = app
+        self._answered_hosts = answered_hosts
+        self._log = structlog.get_logger("request")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = str(uuid7())
+        scope.setdefault("state", {})["request_id"] = request_id
+        started = time.perf_counter()
+        status = 500
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
+            await send(message)
+
+        failure: dict[str, object] = {}
+        try:
+            if self._answers_to(Headers(scope=scope).get("host", "")):
+                await self._app(scope, receive, send_with_id)
+            else:
+                detail = "The Host header names a host that this service does not answer to."
+                response = problem_response(request_id, MISDIRECTED, detail)
+                await response(scope, receive, send_with_id)
+        except Exception as error:  # answered already; a message could hold values
+            failure = {"error": type(error).__name__, "at": _place(error)}
+        finally:
+            route = scope.get("route")
+            self._log.info(
+                "request",
+                request_id=request_id,
+                method=scope["method"] if scope["method"].isalpha() else "other",
+                route=getattr(route, "path", None),
+                status=status,
+                milliseconds=round(1000 * (time.perf_counter() - started), 2),
+                caller=scope["state"].get("caller"),
+                **failure,
+            )
+
+    def _answers_to(self, host: str) -> bool:
+        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+        return not self._answered_hosts or name.lower() in self._answered_hosts
+
+
+def _place(error: Exception) -> list[str]:
+    frames = traceback.extract_tb(error.__traceback__)
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames[-5:]]

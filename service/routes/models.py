@@ -1,0 +1,78 @@
+"""``GET /v1/models``: what is served, and what it is worth."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
+
+from model.artifact import Artifact
+from service.access import CallerDependency
+from service.model_views import ModelDetail, ModelSummary, detail, summarise
+from service.problems import (
+    FORBIDDEN,
+    INVALID_REQUEST,
+    UNAUTHENTICATED,
+    UNKNOWN_MODEL,
+    ProblemError,
+    documented,
+)
+from service.registry import Registry, UnknownModelError
+
+router = APIRouter(tags=["models"])
+
+ModelName = Annotated[
+    str,
+    Path(max_length=100, description="`id` or `id@version` of a model.", examples=["hsct2-os"]),
+]
+_OF_ONE = documented(UNAUTHENTICATED, FORBIDDEN, UNKNOWN_MODEL, INVALID_REQUEST)
+
+
+def resolve(request: Request, name: str | None) -> Artifact:
+    """Return a served model, or raise the problem that there is none."""
+    registry: Registry = request.app.state.registry
+    try:
+        return registry.resolve(name)
+    except UnknownModelError:
+        served = ", ".join(registry.artifacts) or "none"
+        raise ProblemError(UNKNOWN_MODEL, f"Served are: {served}.") from None
+
+
+@router.get(
+    "/v1/models",
+    operation_id="list_models",
+    summary="List the models that are served",
+    responses=documented(UNAUTHENTICATED, FORBIDDEN),
+)
+async def list_models(request: Request, _: CallerDependency) -> list[ModelSummary]:
+    """Return every model and version, the default one marked."""
+    registry: Registry = request.app.state.registry
+    default = registry.resolve(None) if registry.is_ready else None
+    return [summarise(a, is_default=a is default) for a in registry.artifacts.values()]
+
+
+@router.get(
+    "/v1/models/{model}",
+    operation_id="get_model",
+    summary="Describe one model",
+    responses=_OF_ONE,
+)
+async def get_model(request: Request, _: CallerDependency, model: ModelName) -> ModelDetail:
+    """Return provenance, ECOG's effect, what was observed in each band, and the cohort's curve."""
+    artifact = resolve(request, model)
+    registry: Registry = request.app.state.registry
+    is_default = registry.is_ready and artifact is registry.resolve(None)
+    return detail(artifact, is_default=is_default)
+
+
+@router.get(
+    "/v1/models/{model}/card",
+    operation_id="get_model_card",
+    summary="Read the card of one model",
+    response_class=Response,
+    responses={
+        200: {"content": {"text/markdown": {"schema": {"type": "string"}}}},
+        **_OF_ONE,
+    },
+)
+async def get_model_card(request: Request, _: CallerDependency, model: ModelName) -> Response:
+    """Return the model card as Markdown."""
+    return Response(resolve(request, model).card, media_type="text/markdown")
