@@ -5,6 +5,7 @@ from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from model.errors import CohortError, FitError
@@ -13,6 +14,13 @@ from training.cohort import Cohort, read_cohort
 from training.cox import Ties
 from training.fit import Options, check_cohort
 from training.release import Release, release
+from training.simulate import (
+    SHIPPED_SEED,
+    SimulationError,
+    csv_text,
+    declaration_text,
+    simulate,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -28,6 +36,27 @@ CohortFile = Annotated[
 Covariates = Annotated[
     str | None, typer.Option(help="Comma-separated covariates to use; default all there are.")
 ]
+
+
+@app.command(name="simulate")
+def simulate_command(
+    out: Annotated[Path, typer.Option(help="The CSV to write; its declaration stands beside it.")],
+    seed: Annotated[int, typer.Option(min=0, help="First seed to try.")] = SHIPPED_SEED,
+) -> None:
+    """Make the synthetic cohort whose analysis gives the published study's figures."""
+    with Progress(console=console) as bars:
+        bar = bars.add_task("annealing", total=1.0)
+        try:
+            cohort = simulate(
+                seed,
+                lambda at: bars.update(bar, completed=at.fraction, description=f"seed {at.seed}"),
+            )
+        except SimulationError as error:
+            _fail(str(error))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(csv_text(cohort))
+    out.with_suffix(".cohort.json").write_text(declaration_text(cohort))
+    console.print(f"{out}: {cohort.declaration.name}, seed {cohort.declaration.seed}")
 
 
 @app.command()
