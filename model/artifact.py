@@ -1,33 +1,46 @@
-"""The artifact: a folder with a fitted model, its manifest and its card.
+"""The artifact: a folder with a fitted model, its manifest, its card and its report.
 
-The format is described once, by `_to_plain` and `_from_plain`. Nothing in it
-depends on the time at which it was written.
+What the model file holds stands in `model.plain_model`. Nothing in a folder depends
+on the time at which it was written.
 """
 
 import hashlib
 import re
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from model import plain_values
-from model.cox import CoxModel
-from model.design import Design
+from model.analysis import Analysis
+from model.card import ModelCard
 from model.errors import ArtifactError
-from model.kaplan_meier import KaplanMeier
 from model.manifest import FORMAT_VERSION, Manifest
-from model.patient import COVARIATES
+from model.plain_model import from_plain, to_plain
 from model.prediction import PrognosticModel
-from model.risk import Contrast, RiskBand, RiskBands
 
 MANIFEST = "manifest.json"
 MODEL = "model.joblib"
 CARD = "MODEL_CARD.md"
+CARD_JSON = "card.json"
+REPORT = "report.html"
+
+
+@dataclass(frozen=True)
+class Documents:
+    """What people and programs read of a model.
+
+    Attributes
+    ----------
+    card : the model card, Markdown
+    card_json : the same card as a `model.card.ModelCard` in JSON
+    report : the report, one HTML page
+    """
+
+    card: str
+    card_json: str
+    report: str
 
 
 @dataclass(frozen=True)
@@ -39,21 +52,34 @@ class Artifact:
     manifest : what is said of the model
     sha256 : digest of the manifest, which holds the digests of all other files
     model : what predictions are computed from
-    card : the model card, Markdown
+    analysis : what the report and card were rendered from
+    documents : report and card
     """
 
     manifest: Manifest
     sha256: str
     model: PrognosticModel
-    card: str
+    analysis: Analysis
+    documents: Documents
 
 
-def save(folder: Path, manifest: Manifest, model: PrognosticModel, card: str) -> Artifact:
+def save(
+    folder: Path,
+    manifest: Manifest,
+    model: PrognosticModel,
+    analysis: Analysis,
+    documents: Documents,
+) -> Artifact:
     """Write an artifact folder, replacing an older one only when the new is complete.
 
     `manifest.files` is filled in here.
     """
-    files = {MODEL: plain_values.dump(_to_plain(model)), CARD: card.encode()}
+    files = {
+        MODEL: plain_values.dump(to_plain(model, analysis)),
+        CARD: documents.card.encode(),
+        CARD_JSON: documents.card_json.encode(),
+        REPORT: documents.report.encode(),
+    }
     digests = {name: _sha256(content) for name, content in files.items()}
     complete = manifest.model_copy(update={"files": digests})
     files[MANIFEST] = (complete.model_dump_json(indent=2) + "\n").encode()
@@ -64,7 +90,7 @@ def save(folder: Path, manifest: Manifest, model: PrognosticModel, card: str) ->
         (partial / name).write_bytes(content)
     shutil.rmtree(folder, ignore_errors=True)
     partial.replace(folder)
-    return Artifact(complete, _sha256(files[MANIFEST]), model, card)
+    return Artifact(complete, _sha256(files[MANIFEST]), model, analysis, documents)
 
 
 def load(folder: Path) -> Artifact:
@@ -74,20 +100,40 @@ def load(folder: Path) -> Artifact:
     ------
     ArtifactError
         If anything is off: a missing or altered file, another format version,
-        a value that is not plain or not finite, a covariate that is not ours.
+        a value that is not plain or not finite, a covariate that is not ours, a
+        card of another model.
     """
     manifest_bytes = _read(folder, MANIFEST)
     manifest = _manifest(manifest_bytes)
-    contents = {name: _read(folder, name) for name in (MODEL, CARD)}
+    contents = {name: _read(folder, name) for name in (MODEL, CARD, CARD_JSON, REPORT)}
     for name, content in contents.items():
         if manifest.files.get(name) != _sha256(content):
             raise ArtifactError(f"{name} is not the file that the manifest describes (SHA-256)")
     if set(manifest.files) != set(contents):
         raise ArtifactError("the manifest lists files that an artifact does not have")
-    model = _from_plain(plain_values.load(contents[MODEL]))
+    model, analysis = from_plain(plain_values.load(contents[MODEL]))
     if list(model.cox.design.names) != manifest.covariates:
         raise ArtifactError("the model's covariates are not those of its manifest")
-    return Artifact(manifest, _sha256(manifest_bytes), model, contents[CARD].decode())
+    documents = Documents(*(_text(contents, name) for name in (CARD, CARD_JSON, REPORT)))
+    _check_card(documents.card_json, manifest)
+    return Artifact(manifest, _sha256(manifest_bytes), model, analysis, documents)
+
+
+def _text(contents: dict[str, bytes], name: str) -> str:
+    try:
+        return contents[name].decode()
+    except UnicodeDecodeError:
+        raise ArtifactError(f"{name} is not UTF-8 text") from None
+
+
+def _check_card(text: str, manifest: Manifest) -> None:
+    try:
+        card = ModelCard.model_validate_json(text)
+    except ValidationError:
+        raise ArtifactError(f"{CARD_JSON} is not a model card") from None
+    said = (card.id, card.version, card.notice, card.cohort)
+    if said != (manifest.id, manifest.version, manifest.notice, manifest.cohort):
+        raise ArtifactError(f"{CARD_JSON} is the card of another model")
 
 
 def _sha256(content: bytes) -> str:
@@ -102,7 +148,7 @@ def _read(folder: Path, name: str) -> bytes:
 
 
 def _manifest(content: bytes) -> Manifest:
-    version = re.search(rb'"format_version"\s*:\s*(\d+)', content)
+    version = re.search(rb'"format_version"\s*:\s*(\d{1,9})\b', content)
     if version and int(version[1]) != FORMAT_VERSION:
         raise ArtifactError(
             f"the artifact has format version {int(version[1])}; this reads {FORMAT_VERSION}"
@@ -112,134 +158,3 @@ def _manifest(content: bytes) -> Manifest:
     except ValidationError as error:
         fields = sorted({".".join(map(str, e["loc"])) or "the whole" for e in error.errors()})
         raise ArtifactError(f"{MANIFEST} is not valid: {', '.join(fields)}") from None
-
-
-def _to_plain(model: PrognosticModel) -> plain_values.Plain:
-    """Return the model as nested dictionaries, lists, numbers and arrays.
-
-    The coefficients and their covariance are stored on both scales: per standard
-    deviation, which predictions use, and per unit, which a reader expects.
-    """
-    plain: dict[str, Any] = {
-        "cox": asdict(model.cox),
-        "risk_bands": asdict(model.risk_bands),
-        "per_unit": {
-            "coefficients": model.cox.coefficients_per_unit,
-            "covariance": model.cox.covariance_per_unit,
-        },
-    }
-    return plain
-
-
-def _from_plain(plain: Any) -> PrognosticModel:
-    try:
-        cox = plain["cox"]
-        design = cox["design"]
-        bands = plain["risk_bands"]
-        model = PrognosticModel(
-            CoxModel(
-                **{
-                    **cox,
-                    "design": Design(**{**design, "names": tuple(design["names"])}),
-                    "observed": KaplanMeier(**cox["observed"]),
-                }
-            ),
-            RiskBands(
-                bands=tuple(_band(band) for band in bands["bands"]),
-                ecog_reference=bands["ecog_reference"],
-                patients_by_grade=tuple(bands["patients_by_grade"]),
-                deaths_by_grade=tuple(bands["deaths_by_grade"]),
-            ),
-        )
-        _check(model.cox)
-        _check_bands(model.risk_bands)
-        _check_per_unit(model.cox, plain["per_unit"])
-    except ArtifactError:
-        raise
-    except Exception as error:  # whatever shape the values have, the reason is one sentence
-        raise ArtifactError(
-            f"{MODEL} does not hold a model of format {FORMAT_VERSION} ({type(error).__name__})"
-        ) from None
-    return model
-
-
-def _band(plain: dict[str, Any]) -> RiskBand:
-    observed, contrast = plain["observed"], plain["contrast"]
-    return RiskBand(
-        **{
-            **plain,
-            "observed": None if observed is None else _checked_curve(KaplanMeier(**observed)),
-            "contrast": None if contrast is None else Contrast(**contrast),
-        }
-    )
-
-
-def _check(cox: CoxModel) -> None:
-    names = cox.design.names
-    ordered = [name for name in COVARIATES if name in names]
-    if "ecog" not in names or list(names) != ordered:
-        raise ArtifactError("the covariates are unknown, repeated or out of order, or ECOG lacks")
-    p, k = len(names), len(cox.months)
-    scales = cox.design
-    for what, array, shape in (
-        ("shift", scales.shift, (p,)),
-        ("mean", scales.mean, (p,)),
-        ("sd", scales.sd, (p,)),
-        ("minimum", scales.minimum, (p,)),
-        ("maximum", scales.maximum, (p,)),
-        ("reference", scales.reference, (p,)),
-        ("penalty", cox.penalty, (p,)),
-        ("coefficients", cox.coefficients, (p,)),
-        ("covariance", cox.covariance, (p, p)),
-        ("covariate_covariance", cox.covariate_covariance, (p, p)),
-        ("months", cox.months, (k,)),
-        ("hazard", cox.hazard, (k,)),
-        ("hazard_variance", cox.hazard_variance, (k,)),
-        ("hazard_mean", cox.hazard_mean, (k, p)),
-    ):
-        _check_array(what, array, shape)
-    _checked_curve(cox.observed)
-    rising = (cox.months, cox.hazard, cox.hazard_variance)
-    if k == 0 or any((np.diff(array, prepend=0.0) <= 0).any() for array in rising):
-        raise ArtifactError("the baseline hazard does not rise from death to death")
-    if (scales.sd <= 0).any() or (cox.penalty < 0).any():
-        raise ArtifactError("a scale or penalty is not positive")
-    for what, matrix in (("", cox.covariance), ("covariate ", cox.covariate_covariance)):
-        if not np.allclose(matrix, matrix.T) or np.linalg.eigvalsh(matrix)[0] <= 0:
-            raise ArtifactError(f"the {what}covariance is not positive definite")
-    if cox.observed.at_risk[0] < 5:
-        raise ArtifactError("fewer than 5 patients were followed")
-
-
-def _check_array(what: str, array: NDArray[Any], shape: tuple[int, ...]) -> None:
-    if array.dtype != np.float64 or array.shape != shape:
-        raise ArtifactError(f"{what} is not an array of {shape} numbers")
-    if not np.isfinite(array).all():
-        raise ArtifactError(f"{what} holds a number that is not finite")
-
-
-def _checked_curve(curve: KaplanMeier) -> KaplanMeier:
-    shape = (len(curve.months),)
-    for what, array in asdict(curve).items():
-        _check_array(f"observed {what}", array, shape)
-    if not shape[0] or (np.diff(curve.months, prepend=0.0) <= 0).any():
-        raise ArtifactError("the observed times do not rise")
-    return curve
-
-
-def _check_bands(bands: RiskBands) -> None:
-    spans = [grade for b in bands.bands for grade in range(b.lowest, b.highest + 1)]
-    if spans != [0, 1, 2, 3, 4]:
-        raise ArtifactError("the risk bands do not cover ECOG 0 to 4 once each")
-    if len(bands.patients_by_grade) != 5 or len(bands.deaths_by_grade) != 5:
-        raise ArtifactError("patients and deaths are not counted for ECOG 0 to 4")
-    if not bands.bands[0].holds(bands.ecog_reference):
-        raise ArtifactError("the reference grade of ECOG is not in the reference band")
-
-
-def _check_per_unit(cox: CoxModel, per_unit: dict[str, NDArray[Any]]) -> None:
-    agree = np.allclose(
-        cox.coefficients_per_unit, per_unit["coefficients"], rtol=1e-9, atol=0
-    ) and np.allclose(cox.covariance_per_unit, per_unit["covariance"], rtol=1e-9, atol=0)
-    if not agree:
-        raise ArtifactError("the two scales of the coefficients do not agree")

@@ -75,8 +75,8 @@ class CoxModel:
 
     def expect(self, patient: Patient) -> "ExpectedCovariates":
         """Return the patient's covariates, the unknown ones expected given the known."""
-        known = self.design.standardise(patient.numbers(self.design.names))
-        return ExpectedCovariates.given(self, known)
+        numbers = patient.numbers(self.design.names)
+        return ExpectedCovariates.given(self, self.design.standardise(numbers))
 
 
 @dataclass(frozen=True)

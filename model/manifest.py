@@ -40,13 +40,45 @@ class CohortProvenance(_Record):
     deaths: int
 
 
+class Estimated(_Record):
+    """An estimate with its 95 % limits."""
+
+    estimate: float
+    lower: float
+    upper: float
+
+    def __str__(self) -> str:
+        """Return it for people, to two decimals."""
+        return f"{self.estimate:.2f} ({self.lower:.2f} to {self.upper:.2f})"
+
+
+class ObservedExpected(_Record):
+    """Deaths observed by Kaplan-Meier over those expected, by a horizon."""
+
+    horizon_months: float
+    ratio: Estimated
+
+    def __str__(self) -> str:
+        """Return it for people, with its horizon."""
+        return f"{self.horizon_months:g} months: {self.ratio}"
+
+
 class Validation(_Record):
     """A validation on a cohort that the model was not trained on."""
 
     cohort: CohortProvenance
-    concordance: float
-    calibration_slope: float
-    observed_expected: float
+    concordance: Estimated = Field(description="Harrell's C")
+    calibration_slope: Estimated
+    observed_expected: list[ObservedExpected]
+
+
+class Recalibration(_Record):
+    """How a version was adjusted to another cohort: log hazard ratios and baseline scaled."""
+
+    cohort: CohortProvenance
+    from_version: ModelVersion
+    slope: float
+    baseline_scale: float
 
 
 class EcogEffect(_Record):
@@ -70,6 +102,7 @@ class Manifest(_Record):
     ridge_penalty: float
     cohort: CohortProvenance
     validations: list[Validation]
+    recalibration: Recalibration | None = None
     findings: list[Finding]
     ecog_effects: list[EcogEffect]
     seed: int

@@ -1,23 +1,37 @@
-"""The answer for one patient: category, survival with its interval, and why."""
+"""The prediction for one patient: category, survival with its interval, and why."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 
+from model.answer import (
+    Band,
+    Contribution,
+    Curve,
+    EcogHazardRatio,
+    Horizon,
+    Imputed,
+    Interval,
+    Median,
+    Observed,
+    ObservedContrast,
+    ObservedHorizon,
+    PatientPrediction,
+    PredictionWarning,
+    RestrictedMean,
+    Risk,
+    Survival,
+)
 from model.cox import CoxModel, ExpectedCovariates
 from model.kaplan_meier import Estimate, KaplanMeier, normal_quantile
-from model.patient import COVARIATES, Patient, Value
+from model.patient import COVARIATES, Patient
 from model.risk import RiskBand, RiskBands
 from model.survival import SurvivalCurve
 
 DEFAULT_HORIZONS_MONTHS = (6.0, 12.0, 24.0)
 FEW_AT_RISK = 15
 FEW_AT_RISK_IN_BAND = 5
-
-Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 @dataclass(frozen=True)
@@ -26,160 +40,6 @@ class PrognosticModel:
 
     cox: CoxModel
     risk_bands: RiskBands
-
-
-class _Answer(BaseModel):
-    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
-
-
-class Interval(_Answer):
-    """An estimate with its limits; a limit that the data do not reach is null."""
-
-    estimate: float | None
-    lower: float | None
-    upper: float | None
-
-
-class Median(Interval):
-    """Median survival in months; `reason` says why it is null."""
-
-    reason: str | None = None
-
-
-class RestrictedMean(Interval):
-    """Mean survival within `limit_months`, in months."""
-
-    limit_months: float
-
-
-class ObservedHorizon(_Answer):
-    """Kaplan-Meier survival of a risk band at one horizon."""
-
-    months: float
-    probability: Probability | None
-    lower: Probability | None
-    upper: Probability | None
-    at_risk: int
-
-
-class ObservedContrast(_Answer):
-    """Observed hazard ratio of a band against the reference band, with 95 % limits."""
-
-    hazard_ratio: float
-    lower: float
-    upper: float
-    p_value: Probability = Field(description="of the log-rank test")
-
-
-class Observed(_Answer):
-    """What was observed in a risk band of the training cohort."""
-
-    patients: int
-    deaths: int
-    horizons: list[ObservedHorizon]
-    median_months: Interval
-    contrast: ObservedContrast | None = Field(
-        description="against the reference band; null for that band itself"
-    )
-
-
-class Band(_Answer):
-    """The ECOG grades of a risk category."""
-
-    lowest_ecog: int
-    highest_ecog: int
-
-
-class EcogHazardRatio(Interval):
-    """Hazard ratio of this ECOG grade against the reference grade, all else equal."""
-
-    reference_ecog: int
-
-
-class Risk(_Answer):
-    """The risk category, which ECOG alone decides, and what was observed in it."""
-
-    category: str
-    ecog: int
-    band: Band
-    hazard_ratio: EcogHazardRatio
-    observed: Observed
-    extrapolated: bool = Field(
-        description="whether the cohort had too few patients or deaths of this very grade"
-    )
-
-
-class Horizon(_Answer):
-    """Predicted survival at one horizon; `reason` says why it is withheld."""
-
-    months: float
-    probability: Probability | None
-    lower: Probability | None
-    upper: Probability | None
-    at_risk: int
-    reason: str | None = None
-
-
-class Curve(_Answer):
-    """The predicted curve as parallel lists: survival from each time to the next."""
-
-    months: list[float]
-    probability: list[float]
-    lower: list[float | None]
-    upper: list[float | None]
-
-
-class Survival(_Answer):
-    """Predicted survival with pointwise log-log limits."""
-
-    confidence_level: float
-    last_months: float = Field(description="beyond this time nothing is predicted")
-    horizons: list[Horizon]
-    curve: Curve | None
-    median_months: Median
-    restricted_mean_months: RestrictedMean
-
-
-class Contribution(_Answer):
-    """What one covariate adds to the log hazard, against its reference value."""
-
-    covariate: str
-    value: Value | None = Field(description="null if unknown: its expected value then contributes")
-    reference: Value
-    log_hazard_ratio: float
-    hazard_ratio: float
-
-
-class Imputed(_Answer):
-    """What was expected of a covariate that is unknown."""
-
-    covariate: str
-    expected: float
-    meaning: str = Field(description="what `expected` is, with its unit")
-    variance_share: Probability = Field(
-        description="by how much the variance of log cumulative hazard, where the restricted mean"
-        " ends, would fall if this value were known"
-    )
-
-
-class Warning_(_Answer):  # noqa: N801  the plain name is a Python builtin
-    """Something that the reader of a prediction has to know."""
-
-    model_config = ConfigDict(frozen=True, title="Warning")
-
-    code: str
-    field: str | None
-    message: str
-
-
-class PatientPrediction(_Answer):
-    """Category, survival, contributions, imputations and warnings for one patient."""
-
-    risk: Risk
-    survival: Survival
-    contributions: list[Contribution]
-    imputed: list[Imputed]
-    warnings: list[Warning_]
 
 
 def predict(
@@ -377,10 +237,10 @@ def _warnings(
     risk: Risk,
     horizons: Sequence[Horizon],
     confidence_level: float,
-) -> Iterator[Warning_]:
+) -> Iterator[PredictionWarning]:
     yield from _warnings_of_range(model.cox, patient)
     if risk.extrapolated:
-        yield Warning_(
+        yield PredictionWarning(
             code="ecog_extrapolated",
             field="ecog",
             message="the cohort had fewer than 5 patients or 3 deaths of this ECOG grade",
@@ -389,12 +249,12 @@ def _warnings(
         yield from _warnings_of_horizon(model, risk, horizon, observed, confidence_level)
 
 
-def _warnings_of_range(cox: CoxModel, patient: Patient) -> Iterator[Warning_]:
+def _warnings_of_range(cox: CoxModel, patient: Patient) -> Iterator[PredictionWarning]:
     numbers = patient.numbers(cox.design.names)
     outside = (numbers < cox.design.minimum) | (numbers > cox.design.maximum)
     for column in np.flatnonzero(outside).tolist():
         name = cox.design.names[column]
-        yield Warning_(
+        yield PredictionWarning(
             code="outside_training_range",
             field=name,
             message=f"{COVARIATES[name].label} lies outside the training cohort's range of"
@@ -408,21 +268,21 @@ def _warnings_of_horizon(
     horizon: Horizon,
     observed: ObservedHorizon,
     confidence_level: float,
-) -> Iterator[Warning_]:
+) -> Iterator[PredictionWarning]:
     at = f"at {horizon.months:g} months"
     if horizon.probability is None:
-        yield Warning_(
+        yield PredictionWarning(
             code="horizon_withheld", field="horizon_months", message=f"{at}: {horizon.reason}"
         )
         return
     if horizon.at_risk < FEW_AT_RISK:
-        yield Warning_(
+        yield PredictionWarning(
             code="few_at_risk",
             field="horizon_months",
             message=f"{at} fewer than {FEW_AT_RISK} patients were still followed",
         )
     if observed.at_risk < FEW_AT_RISK_IN_BAND:
-        yield Warning_(
+        yield PredictionWarning(
             code="few_at_risk_in_band",
             field="horizon_months",
             message=f"{at} fewer than {FEW_AT_RISK_IN_BAND} patients of category"
@@ -430,7 +290,7 @@ def _warnings_of_horizon(
         )
     other = _other_band_that_fits(model, risk, horizon, observed, confidence_level)
     if other:
-        yield Warning_(
+        yield PredictionWarning(
             code="category_and_curve_differ",
             field="ecog",
             message=f"{at} the predicted survival is what was observed in category {other},"

@@ -1,4 +1,4 @@
-"""``python -m training``: make, check and fit a cohort."""
+"""``python -m training``: from a cohort file to an artifact with its report."""
 
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -8,19 +8,25 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from model.errors import CohortError, FitError
-from model.manifest import Finding
+from model import artifact
+from model.analysis import Analysis
+from model.artifact import Artifact
+from model.errors import ArtifactError, CohortError, FitError
+from model.manifest import Finding, Validation
+from training.analysing import MOST_VALIDATED, RESAMPLES, Resampling
 from training.cohort import Cohort, read_cohort
 from training.cox import Ties
 from training.fit import Options, check_cohort
-from training.release import Release, release
-from training.simulate import (
+from training.release import Release, document, models_of, release
+from training.simulation.simulate import (
     SHIPPED_SEED,
     SimulationError,
     csv_text,
     declaration_text,
     simulate,
 )
+from training.validation.external import covariates_unknown, validate_externally
+from training.versions import write_next_version
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -33,6 +39,7 @@ errors = Console(stderr=True)
 CohortFile = Annotated[
     Path, typer.Argument(help="NAME.csv; NAME.cohort.json beside it declares the cohort.")
 ]
+ArtifactFolder = Annotated[Path, typer.Argument(help="An artifact's folder.")]
 Covariates = Annotated[
     str | None, typer.Option(help="Comma-separated covariates to use; default all there are.")
 ]
@@ -88,20 +95,109 @@ def fit(
         str, typer.Option(help="Risk bands of ECOG, as name:lowest-highest,...")
     ] = Options.bands,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the cross-validation.")] = Options.seed,
+    bootstrap: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help=f"Resamples of the validation, 0 for none; default {RESAMPLES}"
+            f" up to {MOST_VALIDATED} patients, else none.",
+        ),
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes of the validation.")] = 2,
     model_version: Annotated[
         str, typer.Option(help="Semantic version of the models.", metavar="X.Y.Z")
     ] = "1.0.0",
 ) -> None:
-    """Fit the served models to a cohort and write them as artifacts."""
+    """Fit the served models to a cohort, validate them and write them as artifacts."""
     cohort = _read(cohort_file, covariates)
     options = Options(ties=ties, penalty=alpha, bands=bands, seed=seed)
-    try:
-        with console.status("fitting"):
-            releases = list(release(cohort, out, options, model_version))
-    except FitError as error:
-        _fail(f"{error.code}: {error}")
+    resamples = bootstrap
+    if resamples is None:
+        resamples = RESAMPLES if len(cohort.months) <= MOST_VALIDATED else 0
+    with Progress(console=console) as bars:
+        bar = bars.add_task("validating", total=resamples * len(models_of(cohort)))
+        resampling = Resampling(resamples, jobs, lambda done: bars.advance(bar, done))
+        try:
+            releases = list(release(cohort, out, options, resampling, model_version))
+        except FitError as error:
+            _fail(f"{error.code}: {error}")
     for written in releases:
         _print_release(written)
+    console.print(f"\n{len(cohort.months)} patients, {int(cohort.death.sum())} deaths")
+
+
+@app.command()
+def report(
+    artifact_folder: ArtifactFolder,
+    out: Annotated[Path, typer.Option(help="The HTML file to write, outside the artifact.")],
+) -> None:
+    """Render the report of an artifact anew; the artifact itself is not touched."""
+    loaded = _load(artifact_folder)
+    if out.resolve().is_relative_to(artifact_folder.resolve()):
+        _fail("the report of an artifact is part of it: write the new one elsewhere")
+    out.write_text(document(loaded.manifest, loaded.model, loaded.analysis).report)
+    console.print(f"{out}: report of {loaded.manifest.id} {loaded.manifest.version}")
+
+
+@app.command()
+def validate(
+    artifact_folder: ArtifactFolder,
+    cohort_file: CohortFile,
+    out: Annotated[
+        Path | None, typer.Option(help="Write a new version that records the validation.")
+    ] = None,
+    recalibrate: Annotated[
+        bool,
+        typer.Option("--recalibrate", help="Adjust that version's baseline and slope."),
+    ] = False,
+    model_version: Annotated[
+        str | None, typer.Option(help="Version to write; default the next.", metavar="X.Y.Z")
+    ] = None,
+) -> None:
+    """Validate an artifact on another cohort, and offer a recalibrated version of it."""
+    loaded, cohort = _load(artifact_folder), _read(cohort_file, None)
+    if recalibrate and out is None:
+        _fail("--recalibrate makes a new version: say where by --out")
+    try:
+        validation = validate_externally(loaded, cohort)
+        _print_validation(loaded, validation, cohort)
+        if out is None:
+            return
+        written = write_next_version(
+            loaded, cohort, validation, out, recalibrated=recalibrate, version=model_version
+        )
+    except (FitError, ArtifactError) as error:
+        _fail(str(error))
+    console.print(f"{out}: {written.manifest.id} {written.manifest.version}")
+
+
+def _load(folder: Path) -> Artifact:
+    try:
+        return artifact.load(folder)
+    except ArtifactError as error:
+        _fail(f"{folder.name}: {error}")
+
+
+def _print_validation(loaded: Artifact, validation: Validation, cohort: Cohort) -> None:
+    manifest = loaded.manifest
+    console.print(f"{manifest.id} {manifest.version} on {validation.cohort.name}")
+    table = Table("measure", "estimate", "95 % interval")
+    rows = [
+        ("Harrell's C", validation.concordance),
+        ("calibration slope", validation.calibration_slope),
+        *(
+            (f"observed / expected deaths, {of.horizon_months:g} months", of.ratio)
+            for of in validation.observed_expected
+        ),
+    ]
+    for measure, value in rows:
+        table.add_row(measure, f"{value.estimate:.3f}", f"{value.lower:.3f} to {value.upper:.3f}")
+    console.print(table)
+    absent = covariates_unknown(loaded, cohort)
+    if absent:
+        console.print(f"unknown in this cohort: {', '.join(absent)}", soft_wrap=True)
+    if validation.cohort.sha256 == manifest.cohort.sha256:
+        console.print("this is the training cohort: the figures are apparent ones")
 
 
 def _read(cohort_file: Path, covariates: str | None) -> Cohort:
@@ -133,7 +229,39 @@ def _print_release(written: Release) -> None:
             f"{effect.lower:.3f} to {effect.upper:.3f}",
         )
     console.print(table)
+    study = written.artifact.analysis.study
+    if study is not None and study.figures:
+        figures = Table("figure", "published", "reproduced", "served")
+        for figure in study.figures:
+            figures.add_row(figure.label, figure.published, figure.reproduced, figure.served)
+        console.print(figures)
+    _print_performance(written.artifact.analysis)
     _print_findings(manifest.findings)
+
+
+def _print_performance(analysis: Analysis) -> None:
+    if analysis.validation is None:
+        return
+    validation = analysis.validation
+    failed = f", {validation.failed} failed" if validation.failed else ""
+    table = Table(
+        f"performance, {validation.resamples} resamples{failed}",
+        "months",
+        "apparent",
+        "optimism",
+        "corrected",
+        "95 % interval",
+    )
+    for row in validation.performance:
+        table.add_row(
+            row.measure,
+            "" if row.horizon_months is None else f"{row.horizon_months:g}",
+            f"{row.apparent:.3f}",
+            f"{row.optimism:.3f}",
+            f"{row.corrected:.3f}",
+            f"{row.lower:.3f} to {row.upper:.3f}",
+        )
+    console.print(table)
 
 
 def _print_findings(findings: tuple[Finding, ...] | list[Finding]) -> None:

@@ -17,6 +17,9 @@ Booleans = NDArray[np.bool_]
 
 DEFAULT_BANDS = "standard:0-1,high:2-4"
 
+_LARGEST_LOG_RATIO = 100.0
+"""Beyond it the bands separate the patients, and the coefficient has merely stopped."""
+
 Span = tuple[str, int, int]
 
 
@@ -97,6 +100,8 @@ def _contrast(
         return None
     log_ratio = float(fit.coefficients[0])
     half_width = normal_quantile(0.95) / float(np.sqrt(fit.information[0, 0]))
+    if not abs(log_ratio) + half_width < _LARGEST_LOG_RATIO:
+        return None
     _, p_value = compare_survival(Surv.from_arrays(death[both], months[both]), indicator)
     return Contrast(
         hazard_ratio=float(np.exp(log_ratio)),

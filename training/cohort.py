@@ -24,7 +24,17 @@ Floats = NDArray[np.float64]
 SHIPPED_COHORT = Path(__file__).parent / "cohorts" / "hsct2_synthetic.csv"
 
 _OUTCOME = ("os_months", "death")
+_NumberedRow = tuple[int, list[str]]
 _SPREADSHEET_MAGIC = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+
+
+def _date(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise ValueError("must be a date like 2024-12-31") from None
 
 
 class Declaration(BaseModel):
@@ -35,9 +45,7 @@ class Declaration(BaseModel):
     name: str = Field(min_length=1)
     institution: str = Field(min_length=1)
     synthetic: bool
-    end_of_follow_up: Annotated[
-        date | None, BeforeValidator(lambda v: date.fromisoformat(v) if isinstance(v, str) else v)
-    ] = None
+    end_of_follow_up: Annotated[date | None, BeforeValidator(_date)] = None
     description: str | None = None
     seed: int | None = None
 
@@ -101,11 +109,12 @@ def read_cohort(path: Path) -> Cohort:
     problems: list[str] = []
     declaration = _read_declaration(path.with_suffix(".cohort.json"), problems)
     header, rows = _read_table(path, problems)
-    if not problems:
-        problems += _problems_of_header(header)
-    if problems or declaration is None:
+    faults = _problems_of_header(header) if header else []
+    problems += faults
+    if faults or not header:
         raise CohortError(problems)
-    cohort = _Rows(header, rows).to_cohort(declaration)
+    cohort = _Rows(header, rows, problems).to_cohort(declaration)
+    declaration = cohort.declaration
     if not declaration.synthetic and is_shipped(cohort):
         declared = declaration.model_copy(update={"synthetic": True})
         finding = Finding(
@@ -142,12 +151,12 @@ def _read_declaration(path: Path, problems: list[str]) -> Declaration | None:
             f"{path.name}: {'.'.join(map(str, e['loc']))}: {e['msg']}"
             for e in error.errors(include_input=False)
         )
-    except ValueError:
+    except (ValueError, RecursionError):
         problems.append(f"{path.name}: not a JSON object")
     return None
 
 
-def _read_table(path: Path, problems: list[str]) -> tuple[list[str], list[list[str]]]:
+def _read_table(path: Path, problems: list[str]) -> tuple[list[str], list[_NumberedRow]]:
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -164,11 +173,11 @@ def _read_table(path: Path, problems: list[str]) -> tuple[list[str], list[list[s
     except csv.Error as error:
         problems.append(f"{path.name}: not CSV ({error})")
         return [], []
-    table = [row for row in table if any(cell.strip() for cell in row)]
-    if not table:
+    filled = [(n, row) for n, row in enumerate(table, 1) if any(cell.strip() for cell in row)]
+    if not filled:
         problems.append(f"{path.name}: empty")
         return [], []
-    return [name.strip() for name in table[0]], table[1:]
+    return [name.strip() for name in filled[0][1]], filled[1:]
 
 
 def _problems_of_header(header: list[str]) -> list[str]:
@@ -177,7 +186,7 @@ def _problems_of_header(header: list[str]) -> list[str]:
     problems = [
         f"header: column {name} is there more than once"
         for name in dict.fromkeys(header)
-        if name in (*COVARIATES, *_OUTCOME) and header.count(name) > 1
+        if name in (*COVARIATES, *_OUTCOME, "complete_remission") and header.count(name) > 1
     ]
     for name in ("ecog", *_OUTCOME):
         if name not in header:
@@ -190,15 +199,15 @@ def _problems_of_header(header: list[str]) -> list[str]:
 class _Rows:
     """The rows of a file while they are checked, one by one."""
 
-    def __init__(self, header: list[str], rows: list[list[str]]) -> None:
+    def __init__(self, header: list[str], rows: list[_NumberedRow], problems: list[str]) -> None:
         self._header = header
         self._rows = rows
-        self._problems: list[str] = []
+        self._problems = problems
         self._column = {name: header.index(name) for name in header}
 
-    def to_cohort(self, declaration: Declaration) -> Cohort:
+    def to_cohort(self, declaration: Declaration | None) -> Cohort:
         patients, months, death, remission = [], [], [], []
-        for line, row in enumerate(self._rows, start=2):
+        for line, row in self._rows:
             if len(row) != len(self._header):
                 self._problems.append(
                     f"row {line}: {len(row)} cells, the header has {len(self._header)}"
@@ -211,7 +220,7 @@ class _Rows:
                 remission.append(self._indicator(line, row, "complete_remission", required=False))
         if not self._rows:
             self._problems.append("the file has a header and no rows")
-        if self._problems:
+        if self._problems or declaration is None:
             raise CohortError(self._problems)
         names = [name for name in COVARIATES if name in self._column]
         table = np.array([p.numbers(names) for p in patients if p is not None])

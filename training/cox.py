@@ -237,7 +237,8 @@ def fit_newton(
         except np.linalg.LinAlgError as error:
             raise FitError("singular", "the covariates determine one another") from error
         for _ in range(30):
-            proposal = risk_sets.likelihood(beta + step)
+            with np.errstate(divide="ignore", invalid="ignore"):  # far out NaN: halved too
+                proposal = risk_sets.likelihood(beta + step)
             reached = proposal.value - 0.5 * float(alpha @ (beta + step) ** 2)
             if reached >= objective - 1e-9 * abs(objective):
                 break

@@ -6,19 +6,23 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.covariance import LedoitWolf
 from sksurv.linear_model import CoxPHSurvivalAnalysis
 from sksurv.util import Surv
 
+from model.analysis import Imputation, MissingValues
 from model.cox import CoxModel
 from model.design import Design
 from model.errors import FitError
 from model.kaplan_meier import KaplanMeier
 from model.manifest import Finding
 from model.prediction import PrognosticModel
+from training.averaging import fit_averaged, strengths_of_uniform_sd
 from training.bands import DEFAULT_BANDS, observe_bands, parse_bands
 from training.cohort import Cohort
+from training.covariate_distribution import shrunk_covariance
 from training.cox import RiskSets, Ties, newton_step
+from training.imputation.chained_equations import enough_imputations, impute
+from training.imputation.pooling import CompletedFit, PooledFit, pool
 from training.penalty import PenaltyPath, choose_penalty
 
 Floats = NDArray[np.float64]
@@ -54,12 +58,17 @@ class FittedModel:
     Attributes
     ----------
     path : the cross-validation of the penalty; None where none was needed
-    log_likelihood : partial, at the coefficients, without the penalty
+    log_likelihood : partial, at the coefficients, without the penalty; the mean over
+        completed cohorts
+    completed : the cohort as fitted, once, or completed several times over
+    imputation : what was imputed; None where no value was missing
     """
 
     model: PrognosticModel
     path: PenaltyPath | None
     log_likelihood: float
+    completed: tuple[Cohort, ...]
+    imputation: Imputation | None
     findings: tuple[Finding, ...]
 
 
@@ -69,7 +78,7 @@ def check_cohort(cohort: Cohort) -> Cohort:
     Raises
     ------
     FitError
-        Names the finding: no deaths, too few, one grade of ECOG, missing values.
+        Names the finding: no deaths, too few, one grade of ECOG.
     """
     deaths = int(cohort.death.sum())
     if deaths == 0:
@@ -80,22 +89,11 @@ def check_cohort(cohort: Cohort) -> Cohort:
         )
     if len(np.unique(cohort.numbers[:, cohort.names.index("ecog")])) == 1:
         raise FitError("one_ecog_grade", "all patients have the same ECOG grade")
-    incomplete = np.isnan(cohort.numbers).sum(axis=0)
-    if incomplete.any():
-        listed = ", ".join(
-            f"{name} ({count})"
-            for name, count in zip(cohort.names, incomplete.tolist(), strict=True)
-            if count
-        )
-        raise FitError(
-            "missing_values",
-            f"values are missing in {listed}; complete them, or choose others by --covariates",
-        )
     return _without_constant_columns(cohort)
 
 
 def _without_constant_columns(cohort: Cohort) -> Cohort:
-    varies = np.ptp(cohort.numbers, axis=0) > 0
+    varies = np.nanmax(cohort.numbers, axis=0) > np.nanmin(cohort.numbers, axis=0)
     constant = [name for name, varying in zip(cohort.names, varies, strict=True) if not varying]
     if not constant:
         return cohort
@@ -110,8 +108,11 @@ def _without_constant_columns(cohort: Cohort) -> Cohort:
 def fit_model(cohort: Cohort, options: Options) -> FittedModel:
     """Fit one Cox model to all covariates of a cohort.
 
-    ECOG is never penalised. Matches R's ``coxph`` with ``ridge(..., theta = penalty,
-    scale = FALSE)`` on the standardised covariates.
+    ECOG is never penalised. With a given penalty this matches R's ``coxph`` with
+    ``ridge(..., theta = penalty, scale = FALSE)`` on the standardised covariates. Where
+    the penalty is chosen from the data, the covariance also holds what the choice may
+    have missed (`training.averaging`). Missing values are imputed several times over
+    and the fits pooled by Rubin's rules.
 
     Raises
     ------
@@ -119,60 +120,117 @@ def fit_model(cohort: Cohort, options: Options) -> FittedModel:
         If the cohort or its covariates do not determine a model.
     """
     cohort = check_cohort(cohort).in_canonical_order()
+    completed = _complete(cohort, options.seed)
     ecog = cohort.names.index("ecog")
     bands = observe_bands(
         parse_bands(options.bands), cohort.numbers[:, ecog], cohort.months, cohort.death
     )
-    design = Design.of_cohort(cohort.names, cohort.numbers, bands.ecog_reference)
-    standardised = design.standardise(cohort.numbers)
+    design = Design.of_cohort(
+        cohort.names, np.vstack([each.numbers for each in completed]), bands.ecog_reference
+    )
+    standardised = [design.standardise(each.numbers) for each in completed]
     findings = list(cohort.findings)
     strength, path = _strength(cohort, standardised, options, findings)
-    _find_collinear(cohort.names, standardised, strength, findings)
+    for table in standardised:
+        _find_collinear(cohort.names, table, strength, findings)
     penalty = np.where(np.arange(len(cohort.names)) == ecog, 0.0, strength)
-    risk_sets = RiskSets(standardised, cohort.months, cohort.death, options.ties)
-    coefficients = _estimate(cohort, standardised, risk_sets, penalty, options.ties)
-    at = risk_sets.likelihood(coefficients)
-    baseline = risk_sets.baseline(coefficients)
+    fits = [
+        _fit_completed(cohort, table, penalty, options.ties, averaged=path is not None)
+        for table in standardised
+    ]
+    pooled = pool([fit for fit, _ in fits]) if len(fits) > 1 else None
+    one = pooled or fits[0][0]
     cox = CoxModel(
         design=design,
         ties=options.ties.value,
         penalty=penalty,
-        coefficients=coefficients,
-        covariance=_symmetric(np.linalg.inv(at.information + np.diag(penalty))),
-        months=baseline.months,
-        hazard=baseline.hazard,
-        hazard_variance=baseline.variance,
-        hazard_mean=baseline.mean,
-        covariate_covariance=_shrunk_covariance(standardised),
+        coefficients=one.coefficients,
+        covariance=_symmetric(one.covariance),
+        months=one.baseline.months,
+        hazard=one.baseline.hazard,
+        hazard_variance=one.baseline.variance,
+        hazard_mean=one.baseline.mean,
+        covariate_covariance=shrunk_covariance(standardised),
         observed=KaplanMeier.estimate(cohort.months, cohort.death),
     )
-    if coefficients[ecog] < 0:
+    if one.coefficients[ecog] < 0:
         findings.append(
             Finding(
                 code="ecog_protective",
                 message="in this cohort a worse ECOG goes with better survival: check its coding",
             )
         )
-    return FittedModel(PrognosticModel(cox, bands), path, at.value, tuple(findings))
+    return FittedModel(
+        model=PrognosticModel(cox, bands),
+        path=path,
+        log_likelihood=float(np.mean([log_likelihood for _, log_likelihood in fits])),
+        completed=tuple(completed),
+        imputation=_describe_imputation(cohort, pooled) if pooled else None,
+        findings=tuple(dict.fromkeys(findings)),
+    )
+
+
+def _complete(cohort: Cohort, seed: int) -> list[Cohort]:
+    if not np.isnan(cohort.numbers).any():
+        return [cohort]
+    return impute(cohort, imputations=enough_imputations(cohort), seed=seed)
+
+
+def _describe_imputation(cohort: Cohort, pooled: PooledFit) -> Imputation:
+    missing = np.isnan(cohort.numbers)
+    increase = pooled.relative_variance_increase.tolist()
+    return Imputation(
+        imputations=pooled.imputations,
+        incomplete_patients=int(missing.any(axis=1).sum()),
+        covariates=[
+            MissingValues(covariate=name, missing=count)
+            for name, count in zip(cohort.names, missing.sum(axis=0).tolist(), strict=True)
+            if count
+        ],
+        relative_variance_increase=dict(zip(cohort.names, increase, strict=True)),
+    )
+
+
+def _fit_completed(
+    cohort: Cohort, standardised: Floats, penalty: Floats, ties: Ties, *, averaged: bool
+) -> tuple[CompletedFit, float]:
+    """Fit one completed cohort; return it with its log-likelihood."""
+    risk_sets = RiskSets(standardised, cohort.months, cohort.death, ties)
+    coefficients = _estimate(cohort, standardised, risk_sets, penalty, ties)
+    at = risk_sets.likelihood(coefficients)
+    if averaged:
+        over_strengths = fit_averaged(risk_sets, penalty > 0, strengths_of_uniform_sd())
+        covariance = over_strengths.covariance_about(coefficients)
+    else:
+        covariance = np.asarray(np.linalg.inv(at.information + np.diag(penalty)))
+    fit = CompletedFit(coefficients, covariance, risk_sets.baseline(coefficients))
+    return fit, at.value
 
 
 def _strength(
-    cohort: Cohort, standardised: Floats, options: Options, findings: list[Finding]
+    cohort: Cohort, standardised: list[Floats], options: Options, findings: list[Finding]
 ) -> tuple[float, PenaltyPath | None]:
-    """Return the penalty of every covariate but ECOG, and how it was chosen."""
+    """Return the penalty of every covariate but ECOG, and how it was chosen.
+
+    It is chosen once, on all completed cohorts together: copies of a patient share a
+    fold, and λ is that of one cohort.
+    """
     penalised = np.array([name != "ecog" for name in cohort.names])
     if not penalised.any():
         return 0.0, None
     if options.penalty is not None:
         return options.penalty, None
-    path = choose_penalty(
-        standardised,
-        cohort.months,
-        cohort.death,
+    copies, n = len(standardised), len(cohort.months)
+    stacked = choose_penalty(
+        np.vstack(standardised),
+        np.tile(cohort.months, copies),
+        np.tile(cohort.death, copies),
         penalised,
         seed=options.seed,
         ties=options.ties,
+        groups=np.tile(np.arange(n), copies),
     )
+    path = PenaltyPath(stacked.strengths / copies, stacked.scores / copies, stacked.chosen / copies)
     if not path.supports_more_than_ecog:
         findings.append(
             Finding(
@@ -228,14 +286,6 @@ def _estimate(
 def _loaded(names: tuple[str, ...], direction: Floats) -> str:
     heavy = np.abs(direction) > 0.1 * np.abs(direction).max()
     return ", ".join(name for name, is_heavy in zip(names, heavy, strict=True) if is_heavy)
-
-
-def _shrunk_covariance(standardised: Floats) -> Floats:
-    """Return the Ledoit-Wolf covariance of the standardised covariates, shape (p, p)."""
-    covariance: Floats = LedoitWolf(assume_centered=True).fit(standardised).covariance_
-    if np.linalg.eigvalsh(covariance)[0] < _FLAT:
-        covariance = covariance + _FLAT * np.eye(len(covariance))
-    return _symmetric(covariance)
 
 
 def _symmetric(matrix: NDArray[Any]) -> Floats:

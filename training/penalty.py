@@ -47,6 +47,9 @@ def choose_penalty(
     *,
     seed: int,
     ties: Ties = Ties.EFRON,
+    groups: NDArray[np.intp] | None = None,
+    number: int = STRENGTHS,
+    repeats: int = REPEATS,
 ) -> PenaltyPath:
     """Choose λ of ½ λ Σ βⱼ² over the penalised covariates.
 
@@ -59,21 +62,29 @@ def choose_penalty(
     standardised : shape (n, p)
     months, death : shape (n,)
     penalised : shape (p,), which covariates are penalised
+    seed : of the folds
+    ties : Efron's or Breslow's form
+    groups : shape (n,), rows of one group are in one fold, so that no copy of a patient
+        is on both sides; default each row by itself
+    number : how many strengths are tried, over the same range
+    repeats : how often the cohort is divided anew
     """
     rng = np.random.default_rng(seed)
     n = len(months)
-    strengths = death.sum() * np.logspace(-3, 2, STRENGTHS)
+    together = np.arange(n) if groups is None else np.unique(groups, return_inverse=True)[1]
+    number_of_groups = int(together.max()) + 1
+    strengths = death.sum() * np.logspace(-3, 2, number)
     whole = RiskSets(standardised, months, death, ties)
-    scores = np.zeros(STRENGTHS)
-    for _ in range(REPEATS):
-        fold_of = rng.permutation(np.arange(n) % FOLDS)
+    scores = np.zeros(number)
+    for _ in range(repeats):
+        fold_of = rng.permutation(np.arange(number_of_groups) % FOLDS)[together]
         for fold in range(FOLDS):
             train = fold_of != fold
             if not death[train].any():
                 continue
             part = RiskSets(standardised[train], months[train], death[train], ties)
             scores += _fold_scores(whole, part, penalised, strengths * train.sum() / n)
-    scores /= REPEATS
+    scores /= repeats
     if not np.isfinite(scores).any():
         raise FitError("no_penalty", "no strength of the penalty could be cross-validated")
     return PenaltyPath(strengths, scores, float(strengths[int(np.nanargmax(scores))]))

@@ -1,4 +1,4 @@
-"""Fit both served models to a cohort and write them as artifacts."""
+"""Fit both served models to a cohort, and write them as artifacts with their documents."""
 
 import platform
 from collections.abc import Iterator
@@ -9,15 +9,22 @@ from pathlib import Path
 import numpy as np
 
 from model import artifact
-from model.artifact import Artifact
+from model.analysis import Analysis
+from model.artifact import Artifact, Documents
 from model.errors import ArtifactError, FitError
 from model.kaplan_meier import normal_quantile
-from model.manifest import FORMAT_VERSION, CohortProvenance, EcogEffect, Finding, Manifest
+from model.manifest import FORMAT_VERSION, EcogEffect, Finding, Manifest
 from model.patient import COVARIATES
-from training.card import render_card
+from model.prediction import PrognosticModel
+from training.analysing import Resampling, analyse_model
+from training.card.build import build_card
+from training.card.render import render_markdown
 from training.cohort import Cohort, is_shipped
-from training.fit import FittedModel, Options, fit_model
-from training.study import PUBLISHED
+from training.coverage.record import committed_coverage
+from training.fit import FittedModel, Options, check_cohort, fit_model
+from training.provenance import provenance
+from training.report import render_report
+from training.study.figures import PUBLISHED
 
 FULL_MODEL = "hsct2-os"
 ECOG_MODEL = "hsct2-os-ecog"
@@ -38,8 +45,10 @@ class Release:
     comparison: str
 
 
-def release(cohort: Cohort, out: Path, options: Options, model_version: str) -> Iterator[Release]:
-    """Fit and write the models, one folder each below `out`.
+def release(
+    cohort: Cohort, out: Path, options: Options, resampling: Resampling, model_version: str
+) -> Iterator[Release]:
+    """Fit, analyse and write the models, one folder each below `out`.
 
     The full model is left out where ECOG is the cohort's only covariate.
 
@@ -48,20 +57,47 @@ def release(cohort: Cohort, out: Path, options: Options, model_version: str) -> 
     FitError
         If a model cannot be fitted; nothing is written then.
     """
-    wanted = [ECOG_MODEL] if cohort.names == ("ecog",) else [FULL_MODEL, ECOG_MODEL]
     fitted = {
         model_id: fit_model(
             cohort if model_id == FULL_MODEL else cohort.with_covariates(("ecog",)), options
         )
-        for model_id in wanted
+        for model_id in models_of(cohort)
     }
     unpenalised = _unpenalised_ecog(cohort, options)
+    analysed = {
+        model_id: analyse_model(_prepared(cohort, fit), fit, options, resampling)
+        for model_id, fit in fitted.items()
+    }
     for model_id, fit in fitted.items():
-        manifest = _manifest(model_id, model_version, cohort, options, fit, unpenalised)
+        analysis, found = analysed[model_id]
+        manifest = _manifest(model_id, model_version, cohort, options, fit, unpenalised, found)
         folder = out / model_id
         comparison = _compare(folder, fit, manifest)
-        written = artifact.save(folder, manifest, fit.model, render_card(manifest, fit.model))
+        written = artifact.save(
+            folder, manifest, fit.model, analysis, document(manifest, fit.model, analysis)
+        )
         yield Release(written, folder, comparison)
+
+
+def models_of(cohort: Cohort) -> list[str]:
+    """Return the ids of the models that a cohort gives: of ECOG alone there is only one."""
+    return [ECOG_MODEL] if cohort.names == ("ecog",) else [FULL_MODEL, ECOG_MODEL]
+
+
+def document(manifest: Manifest, model: PrognosticModel, analysis: Analysis) -> Documents:
+    """Render what people and programs read of a model."""
+    card = build_card(manifest, model, analysis)
+    coverage = committed_coverage() if manifest.id == FULL_MODEL else None
+    return Documents(
+        card=render_markdown(card),
+        card_json=card.model_dump_json(indent=2) + "\n",
+        report=render_report(manifest, model, analysis, coverage),
+    )
+
+
+def _prepared(cohort: Cohort, fit: FittedModel) -> Cohort:
+    """Return the cohort as it was fitted: its columns and order, its gaps where it has any."""
+    return check_cohort(cohort.with_covariates(fit.completed[0].names)).in_canonical_order()
 
 
 def _unpenalised_ecog(cohort: Cohort, options: Options) -> EcogEffect | None:
@@ -94,6 +130,7 @@ def _manifest(
     options: Options,
     fit: FittedModel,
     unpenalised: EcogEffect | None,
+    found: list[Finding],
 ) -> Manifest:
     lower, upper = PUBLISHED.ecog_limits
     published = EcogEffect(
@@ -102,8 +139,6 @@ def _manifest(
         lower=lower,
         upper=upper,
     )
-    declaration = cohort.declaration
-    end = declaration.end_of_follow_up
     return Manifest(
         format_version=FORMAT_VERSION,
         id=model_id,
@@ -112,17 +147,9 @@ def _manifest(
         covariates=list(fit.model.cox.design.names),
         ties=options.ties.value,
         ridge_penalty=float(fit.model.cox.penalty.max()),
-        cohort=CohortProvenance(
-            name=declaration.name,
-            institution=declaration.institution,
-            synthetic=declaration.synthetic,
-            end_of_follow_up=end.isoformat() if end else None,
-            sha256=cohort.digest(),
-            patients=len(cohort.months),
-            deaths=int(cohort.death.sum()),
-        ),
+        cohort=provenance(cohort),
         validations=[],
-        findings=[*fit.findings, *_findings_of_ecog(cohort, fit)],
+        findings=[*fit.findings, *_findings_of_ecog(cohort, fit), *found],
         ecog_effects=[
             *([published] if is_shipped(cohort) else []),
             *([unpenalised] if unpenalised else []),

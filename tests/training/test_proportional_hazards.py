@@ -19,7 +19,7 @@ from tests.cohorts import cohort_of
 from tests.golden.real_cohorts import COHORTS
 from training.cohort import Cohort
 from training.cox import RiskSets, Ties, fit_newton
-from training.proportional_hazards import TimeScale, proportional_hazards_test
+from training.diagnostics.proportional_hazards import TimeScale, proportional_hazards_test
 
 GOLDEN = json.loads(
     (Path(__file__).parents[1] / "golden" / "cox_zph.json").read_text(encoding="utf-8")

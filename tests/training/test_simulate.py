@@ -11,11 +11,11 @@ import pytest
 from model.errors import FitError
 from model.kaplan_meier import KaplanMeier
 from model.patient import COVARIATES, Patient
-from training import simulate as simulation
-from training.annealing import NOT_SIGNIFICANT_Z
 from training.cohort import SHIPPED_COHORT, Cohort, shipped_cohort
-from training.follow_up import draw_follow_up
-from training.simulate import (
+from training.simulation import simulate as simulation
+from training.simulation.annealing import NOT_SIGNIFICANT_Z
+from training.simulation.follow_up import draw_follow_up
+from training.simulation.simulate import (
     SHIPPED_SEED,
     Progress,
     SimulationError,
@@ -24,7 +24,7 @@ from training.simulate import (
     has_every_figure,
     simulate,
 )
-from training.study import NAMES, PUBLISHED, StudyAnalysis, analyse, median_survival
+from training.study.figures import NAMES, PUBLISHED, StudyAnalysis, analyse, median_survival
 
 BY_R = json.loads(
     (Path(__file__).parents[1] / "golden" / "cox_zph.json").read_text(encoding="utf-8")

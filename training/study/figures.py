@@ -17,7 +17,7 @@ from model.kaplan_meier import KaplanMeier, normal_quantile
 from model.patient import COVARIATES
 from training.cohort import Cohort
 from training.cox import RiskSets, fit_newton
-from training.proportional_hazards import proportional_hazards_test
+from training.diagnostics.proportional_hazards import proportional_hazards_test
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]

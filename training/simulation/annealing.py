@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from model.design import Design
 from model.kaplan_meier import normal_quantile
-from training.study import (
+from training.study.figures import (
     CONFIDENCE_LEVEL,
     NAMES,
     PUBLISHED,

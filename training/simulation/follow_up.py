@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.kaplan_meier import KaplanMeier, normal_quantile
-from training.study import CONFIDENCE_LEVEL, PUBLISHED, median_survival
+from training.study.figures import CONFIDENCE_LEVEL, PUBLISHED, median_survival
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

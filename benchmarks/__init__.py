@@ -1,0 +1,1 @@
+"""What this project does next to what others take for the same, on the same machine."""

@@ -1,0 +1,48 @@
+"""Two ways to the same result, timed in turns, so that a busy machine slows both."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+from time import perf_counter
+
+
+@dataclass(frozen=True)
+class Contest:
+    """What is done, by us and by a peer; each runs it once and returns its seconds."""
+
+    what: str
+    peer: str
+    ours: Callable[[], float]
+    theirs: Callable[[], float]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Medians of a contest in seconds, and the ratio of ours to the peer's."""
+
+    what: str
+    peer: str
+    runs: int
+    ours_seconds: float
+    peer_seconds: float
+    ratio: float
+
+
+def compare(contest: Contest, runs: int) -> Comparison:
+    """Run both once unmeasured, then in turns."""
+    contest.ours()
+    contest.theirs()
+    ours, theirs = [], []
+    for _ in range(runs):
+        ours.append(contest.ours())
+        theirs.append(contest.theirs())
+    a, b = median(ours), median(theirs)
+    return Comparison(contest.what, contest.peer, runs, a, b, a / b)
+
+
+def seconds(work: Callable[[], object], times: int = 1) -> float:
+    """Return how long one of several repetitions takes."""
+    start = perf_counter()
+    for _ in range(times):
+        work()
+    return (perf_counter() - start) / times

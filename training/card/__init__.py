@@ -1,0 +1,1 @@
+"""`MODEL_CARD.md` and its machine-readable twin."""

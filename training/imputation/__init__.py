@@ -1,0 +1,1 @@
+"""Missing values of a cohort: imputed several times over, fits pooled."""

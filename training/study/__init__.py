@@ -1,0 +1,1 @@
+"""The study that the product is built on: its figures, and its route on any cohort."""
