@@ -16,6 +16,7 @@ import typer
 import uvicorn
 import yaml
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from service.app import create_app
 from service.keys import KeysError, KeyStore, Scope
@@ -35,6 +36,8 @@ app.add_typer(keys, name="keys")
 def serve() -> None:
     """Serve predictions; the environment configures it (see the README's table)."""
     settings = _settings()
+    if settings.auth == "api-key":
+        _store()  # a file that is none fails now, not at each request
     _log_as_json()
     registry = Registry.load(settings.models, settings.default_model)
     for folder, reason in registry.refused.items():
@@ -114,6 +117,9 @@ def _settings() -> Settings:
         for e in error.errors(include_input=False):
             name = "_".join(map(str, e["loc"])).upper()
             typer.echo(f"HSCT2_{name}: {e['msg']}" if name else e["msg"], err=True)
+        raise typer.Exit(2) from None
+    except SettingsError as error:
+        typer.echo(f"{error}; a list is written as JSON", err=True)
         raise typer.Exit(2) from None
 
 

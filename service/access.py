@@ -16,11 +16,13 @@ SCOPES: dict[tuple[str, str], Scope | None] = {
     ("GET", "/v1/models"): Scope.PREDICT,
     ("GET", "/v1/models/{model}"): Scope.PREDICT,
     ("GET", "/v1/models/{model}/card"): Scope.PREDICT,
+    ("GET", "/v1/models/{model}/report"): Scope.PREDICT,
     ("GET", "/livez"): None,
     ("GET", "/readyz"): None,
     ("GET", "/openapi.json"): None,
     ("GET", "/openapi.yaml"): None,
     ("GET", "/docs"): None,
+    ("GET", "/docs/oauth2-redirect"): None,
 }
 """The scope that each route asks for; None is open to all. A route must be listed."""
 

@@ -24,6 +24,7 @@ def create_app(settings: Settings, registry: Registry) -> FastAPI:
         title="hsct2-risk",
         version=SERVICE_VERSION,
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would repeat the query in its Location
         separate_input_output_schemas=False,
     )
     app.state.settings = settings

@@ -44,6 +44,7 @@ class ApiKey(BaseModel):
     secret_sha256: str
 
 
+_PREFIX = "hsct2"
 _FILE = TypeAdapter(list[ApiKey])
 
 
@@ -63,12 +64,12 @@ class KeyStore:
     def authenticate(self, presented: str) -> ApiKey | None:
         """Return the key that was presented, or None."""
         self._refresh()
-        _, _, rest = presented.partition("_")
+        prefix, _, rest = presented.partition("_")
         key_id, _, secret = rest.partition("_")
         key = self._keys.get(key_id)
         expected = key.secret_sha256 if key else "0" * 64
         matches = hmac.compare_digest(_hash(secret), expected)
-        return key if matches else None
+        return key if matches and prefix == _PREFIX else None
 
     def create(self, name: str, scopes: Sequence[Scope], now: datetime) -> tuple[ApiKey, str]:
         """Make a key and return it with its text, which is not kept."""
@@ -82,7 +83,7 @@ class KeyStore:
             secret_sha256=_hash(secret),
         )
         self._write([*self._keys.values(), key])
-        return key, f"hsct2_{key_id}_{secret}"
+        return key, f"{_PREFIX}_{key_id}_{secret}"
 
     def revoke(self, key_id: str) -> bool:
         """Remove a key; whether there was one."""

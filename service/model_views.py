@@ -2,10 +2,10 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from model.answer import ObservedContrast
 from model.artifact import Artifact
 from model.kaplan_meier import KaplanMeier
 from model.manifest import CohortProvenance, EcogEffect, Finding, Validation
-from model.prediction import ObservedContrast
 from service.predictions import ServedModel
 
 _LEVEL = 0.95

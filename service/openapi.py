@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
+from model.card import ModelCard
 from service.predictions import PredictionRequest
 from service.problems import Problem
 from service.version import SERVICE_VERSION
@@ -50,11 +51,38 @@ def _build(app: FastAPI) -> dict[str, Any]:
     )
     # Bodies that the routes read themselves, and the body of every error.
     _, extra = models_json_schema(
-        [(PredictionRequest, "validation"), (Problem, "serialization")],
+        [
+            (PredictionRequest, "validation"),
+            (Problem, "serialization"),
+            (ModelCard, "serialization"),
+        ],
         ref_template="#/components/schemas/{model}",
     )
     schemas = described["components"]["schemas"]
     for name, schema in extra["$defs"].items():
         schemas["Patient" if name == PredictionRequest.__name__ else name] = schema
+    for operation in (o for path in described["paths"].values() for o in path.values()):
+        for parameter in operation.get("parameters", ()):
+            _never_null(parameter["schema"])
+    schemas |= _named_choices(schemas["Patient"])
     described["components"]["schemas"] = dict(sorted(schemas.items()))
     return described
+
+
+def _never_null(schema: dict[str, Any]) -> None:
+    """Describe a parameter as what it is when sent; it can be absent, but not null."""
+    if {"type": "null"} in schema.get("anyOf", ()):
+        (value,) = (option for option in schema.pop("anyOf") if option != {"type": "null"})
+        schema |= value
+
+
+def _named_choices(schema: dict[str, Any]) -> dict[str, Any]:
+    """Take the choices out of a schema's optional fields, so that clients name their types."""
+    named: dict[str, Any] = {}
+    for field in schema["properties"].values():
+        for position, option in enumerate(field.get("anyOf", ())):
+            if "enum" in option:
+                named[field["title"]] = {"title": field["title"], **option}
+                ref = {"$ref": f"#/components/schemas/{field['title']}"}
+                field["anyOf"][position] = ref
+    return named

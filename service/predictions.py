@@ -6,9 +6,10 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from model.answer import PatientPrediction
 from model.artifact import Artifact
 from model.patient import Patient
-from model.prediction import DEFAULT_HORIZONS_MONTHS, PatientPrediction, predict
+from model.prediction import DEFAULT_HORIZONS_MONTHS, predict
 
 HorizonMonths = Annotated[float, Field(gt=0, le=1200, allow_inf_nan=False)]
 

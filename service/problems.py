@@ -156,7 +156,7 @@ def _unknown_key(key: str, known: Sequence[str], keys: Sequence[str]) -> FieldPr
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error of the app with a problem."""
+    """Answer every error of the app with a problem; `RequestLog` answers its failures."""
 
     @app.exception_handler(ProblemError)
     async def on_problem(request: Request, error: ProblemError) -> Response:
@@ -188,12 +188,6 @@ def install(app: FastAPI) -> None:
             )
         return problem_response(
             request.state.request_id, kind, f"{kind.title}.", headers=error.headers
-        )
-
-    @app.exception_handler(Exception)
-    async def on_failure(request: Request, error: Exception) -> Response:  # noqa: ARG001  logged by the request log
-        return problem_response(
-            request.state.request_id, INTERNAL, "The failure was logged under this request id."
         )
 
 

@@ -9,9 +9,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
-from service.problems import MISDIRECTED, problem_response
+from service.problems import INTERNAL, MISDIRECTED, problem_response
 
 REQUEST_ID_HEADER = "X-Request-Id"
+
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}
 
 
 class RequestLog:
@@ -19,7 +21,7 @@ class RequestLog:
 
     The id is ours: one that a caller sends could carry a patient's value. A log
     line holds the route's template, not the address, and of a failure its kind
-    and place, not its message.
+    and place, not its message. A failure is answered here, so that it has an id too.
     """
 
     def __init__(self, app: ASGIApp, answered_hosts: Sequence[str]) -> None:
@@ -36,11 +38,12 @@ class RequestLog:
         scope.setdefault("state", {})["request_id"] = request_id
         started = time.perf_counter()
         status = 500
+        answering = False
 
         async def send_with_id(message: Message) -> None:
-            nonlocal status
+            nonlocal answering, status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                answering, status = True, message["status"]
                 MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
             await send(message)
 
@@ -52,14 +55,17 @@ class RequestLog:
                 detail = "The Host header names a host that this service does not answer to."
                 response = problem_response(request_id, MISDIRECTED, detail)
                 await response(scope, receive, send_with_id)
-        except Exception as error:  # answered already; a message could hold values
+        except Exception as error:  # its message could hold values
             failure = {"error": type(error).__name__, "at": _place(error)}
+            if not answering:
+                detail = "The failure was logged under this request id."
+                await problem_response(request_id, INTERNAL, detail)(scope, receive, send_with_id)
         finally:
             route = scope.get("route")
             self._log.info(
                 "request",
                 request_id=request_id,
-                method=scope["method"] if scope["method"].isalpha() else "other",
+                method=scope["method"] if scope["method"] in _METHODS else "other",
                 route=getattr(route, "path", None),
                 status=status,
                 milliseconds=round(1000 * (time.perf_counter() - started), 2),

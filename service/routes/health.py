@@ -72,7 +72,7 @@ async def get_readiness(request: Request) -> Readiness:
     response_class=Response,
     openapi_extra=_OPEN,
     responses={
-        200: {"content": {"application/yaml": {"schema": {"type": "string"}}}},
+        200: {"content": {"application/yaml": {"schema": {"type": "object"}}}},
         **documented(),
     },
 )

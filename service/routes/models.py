@@ -2,7 +2,8 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Header, Path, Request, Response
+from fastapi.responses import HTMLResponse
 
 from model.artifact import Artifact
 from service.access import CallerDependency
@@ -69,10 +70,36 @@ async def get_model(request: Request, _: CallerDependency, model: ModelName) -> 
     summary="Read the card of one model",
     response_class=Response,
     responses={
-        200: {"content": {"text/markdown": {"schema": {"type": "string"}}}},
+        200: {
+            "content": {
+                "application/json": {"schema": {"$ref": "#/components/schemas/ModelCard"}},
+                "text/markdown": {"schema": {"type": "string"}},
+            }
+        },
         **_OF_ONE,
     },
 )
-async def get_model_card(request: Request, _: CallerDependency, model: ModelName) -> Response:
-    """Return the model card as Markdown."""
-    return Response(resolve(request, model).card, media_type="text/markdown")
+async def get_model_card(
+    request: Request,
+    _: CallerDependency,
+    model: ModelName,
+    accept: Annotated[str, Header(include_in_schema=False)] = "*/*",
+) -> Response:
+    """Return the model card as JSON, or as Markdown where `Accept` names `text/markdown`."""
+    documents = resolve(request, model).documents
+    headers = {"Vary": "Accept"}
+    if "text/markdown" in accept:
+        return Response(documents.card, headers=headers, media_type="text/markdown")
+    return Response(documents.card_json, headers=headers, media_type="application/json")
+
+
+@router.get(
+    "/v1/models/{model}/report",
+    operation_id="get_model_report",
+    summary="Read the report of one model",
+    response_class=HTMLResponse,
+    responses=_OF_ONE,
+)
+async def get_model_report(request: Request, _: CallerDependency, model: ModelName) -> Response:
+    """Return the report as one HTML page that refers to nothing outside itself."""
+    return HTMLResponse(resolve(request, model).documents.report)

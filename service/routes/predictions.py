@@ -78,7 +78,7 @@ async def predict_survival(
     """
     answers: Answers = request.app.state.answers
     submitted, content = await read_object(request, request.app.state.settings.max_body_bytes)
-    asked = request.url.query.encode() + b"\n" + content
+    asked = request.scope["query_string"] + b"\n" + content
     first = answers.first(caller.id, idempotency_key, asked)
     if first is not None:
         return Response(first, headers={REPLAYED_HEADER: "true"}, media_type="application/json")
