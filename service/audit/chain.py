@@ -1,0 +1,153 @@
+"""The hash chain: what each row's hash covers.
+
+A row's hash is SHA-256 over the previous row's hash, the writer, the sequence and
+every column. The values of the patient enter through their own digest, which is
+salted: once values and salt are gone the digest tells nothing of them, not even to
+someone who tries every plausible patient, and the chain still verifies.
+"""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from service.audit.errors import RecordRefusedError
+from service.audit.records import Record, StoredPrediction, microseconds
+
+_ROW = b"hsct2-risk audit row 1\n"  # raise the number when what is covered changes
+_GENESIS = b"hsct2-risk audit writer 1\n"
+_ABSENT = b"\xff" * 8
+_SALT_BYTES = 16
+
+
+def framed(fields: Iterable[str | None]) -> bytes:
+    """Return fields as bytes that no other fields give: each with its length before it."""
+    parts: list[bytes] = []
+    for field in fields:
+        if field is None:
+            parts.append(_ABSENT)
+        else:
+            encoded = field.encode()
+            parts += (len(encoded).to_bytes(8, "big"), encoded)
+    return b"".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The end of a writer's chain."""
+
+    writer: str
+    sequence: int
+    hash: str
+
+    @classmethod
+    def first(cls, writer: str) -> "Link":
+        """Return where a writer's chain begins: sequence 0, before its first row."""
+        return cls(writer, 0, hashlib.sha256(_GENESIS + writer.encode()).hexdigest())
+
+    def next(self, body: bytes) -> "Link":
+        """Return the chain's end after one more row."""
+        sequence = self.sequence + 1
+        place = framed((self.hash, self.writer, str(sequence)))
+        return Link(self.writer, sequence, hashlib.sha256(_ROW + place + body).hexdigest())
+
+
+@dataclass(frozen=True, slots=True)
+class SealedRecord:
+    """A record ready for any place in a chain: its columns but the place, and their bytes."""
+
+    columns: dict[str, Any]
+    body: bytes
+
+
+def seal(record: Record) -> SealedRecord:
+    """Salt and digest a record's values.
+
+    Raises
+    ------
+    RecordRefusedError
+        If a text holds what not every database stores: NUL, or half a surrogate pair.
+    """
+    salt = secrets.token_hex(_SALT_BYTES)
+    warnings = json.dumps(list(record.warnings))
+    values = (
+        salt,
+        record.subject_reference,
+        record.input,
+        record.query,
+        record.output,
+        warnings,
+    )
+    covered = {
+        "prediction_id": record.prediction_id,
+        "created_at": microseconds(record.created_at),
+        "caller": record.caller,
+        "request_id": record.request_id,
+        "channel": record.channel,
+        "service_version": record.service_version,
+        "model_id": record.model_id,
+        "model_version": record.model_version,
+        "model_sha256": record.model_sha256,
+    }
+    try:
+        framed_values = framed(values)
+        digest = hashlib.sha256(framed_values).hexdigest()
+        body = framed((*map(str, covered.values()), digest))
+        if record.idempotency is not None:
+            record.idempotency.key.encode()
+    except UnicodeEncodeError:
+        raise RecordRefusedError("a text holds half a surrogate pair") from None
+    if _holds_nul(record):
+        raise RecordRefusedError("a text holds the character NUL")
+    columns = {
+        **covered,
+        "values_digest": digest,
+        "salt": salt,
+        "subject_reference": record.subject_reference,
+        "input": record.input,
+        "query": record.query,
+        "output": record.output,
+        "warnings": warnings,
+    }
+    return SealedRecord(columns, body)
+
+
+def values_digest(row: StoredPrediction) -> str:
+    """Return the digest of a stored row's salt and values."""
+    values = (row.salt, row.subject_reference, row.input, row.query, row.output, row.warnings)
+    return hashlib.sha256(framed(values)).hexdigest()
+
+
+def body_of(row: StoredPrediction) -> bytes:
+    """Return the bytes by which a stored row enters the chain."""
+    return framed(
+        (
+            row.prediction_id,
+            str(row.created_at),
+            row.caller,
+            row.request_id,
+            row.channel,
+            row.service_version,
+            row.model_id,
+            row.model_version,
+            row.model_sha256,
+            row.values_digest,
+        )
+    )
+
+
+def _holds_nul(record: Record) -> bool:
+    texts = (
+        record.prediction_id,
+        record.caller,
+        record.request_id,
+        record.channel,
+        record.subject_reference or "",
+        record.input,
+        record.query,
+        record.output,
+        record.idempotency.key if record.idempotency else "",
+    )
+    return any("\0" in text for text in texts)

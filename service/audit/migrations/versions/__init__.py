@@ -1,0 +1,1 @@
+"""The migrations, each from one revision to the next."""

@@ -1,0 +1,111 @@
+"""The tables of the audit store; `migrations` makes them, and the triggers that guard them.
+
+Digests and signatures are stored as hexadecimal text and JSON as text, so that any
+database client shows what is there.
+"""
+
+from collections.abc import Sequence
+from operator import itemgetter
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Dialect,
+    Index,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    insert,
+    text,
+)
+
+METADATA = MetaData()
+
+PREDICTIONS = Table(
+    "audit_prediction",
+    METADATA,
+    Column("writer", String(36), nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("prediction_id", String(64), nullable=False),
+    Column("created_at", BigInteger, nullable=False, comment="microseconds since 1970, UTC"),
+    Column("caller", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("service_version", Text, nullable=False),
+    Column("model_id", Text, nullable=False),
+    Column("model_version", Text, nullable=False),
+    Column("model_sha256", Text, nullable=False),
+    Column("values_digest", String(64), nullable=False, comment="of salt and the values below"),
+    Column("salt", String(64)),
+    Column("subject_reference", Text),
+    Column("input", Text),
+    Column("query", Text),
+    Column("output", Text),
+    Column("warnings", Text),
+    PrimaryKeyConstraint("writer", "sequence"),
+    UniqueConstraint("prediction_id", name="audit_prediction_id"),
+    Index(
+        "audit_prediction_subject",
+        "subject_reference",
+        sqlite_where=text("subject_reference IS NOT NULL"),
+        postgresql_where=text("subject_reference IS NOT NULL"),
+    ),
+)
+"""One row a prediction. What follows `values_digest` goes when a subject is erased."""
+
+HEADS = Table(
+    "audit_head",
+    METADATA,
+    Column("position", BigInteger, nullable=False, autoincrement=False),
+    Column("kind", String(10), nullable=False),
+    Column("writer", String(36), nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("created_at", BigInteger, nullable=False, comment="microseconds since 1970, UTC"),
+    Column("unsigned_rows", BigInteger, nullable=False),
+    Column("unsigned_seconds", BigInteger, nullable=False),
+    Column("key_id", String(16), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("signature", String(128), nullable=False),
+    PrimaryKeyConstraint("position"),
+    Index("audit_head_writer", "writer", "sequence"),
+)
+"""Signed statements of what a chain is at a sequence, themselves one chain."""
+
+IDEMPOTENCY = Table(
+    "audit_idempotency",
+    METADATA,
+    Column("caller", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("request_digest", String(64), nullable=False),
+    Column("prediction_id", String(64), nullable=False),
+    PrimaryKeyConstraint("caller", "key"),
+    Index("audit_idempotency_prediction_id", "prediction_id"),
+)
+"""Which prediction answered a caller's idempotency key. Not in the chain."""
+
+VALUES = ("salt", "subject_reference", "input", "query", "output", "warnings")
+"""The columns that erasing a subject sets to null."""
+
+
+class PreparedInsert:
+    """An insert compiled once: on every commit's path, compiling costs more than inserting."""
+
+    def __init__(self, table: Table, dialect: Dialect) -> None:
+        compiled = insert(table).compile(dialect=dialect)
+        self._sql = str(compiled)
+        names = getattr(compiled, "positiontup", None)
+        self._in_order = itemgetter(*names) if names else None
+
+    def execute(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+        """Insert rows that each hold every column."""
+        if self._in_order:
+            connection.exec_driver_sql(self._sql, [self._in_order(row) for row in rows])
+        else:
+            connection.exec_driver_sql(self._sql, list(rows))

@@ -1,0 +1,123 @@
+"""The store as the service uses it: append and wait, look up, find a first answer."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from service.audit import lookup
+from service.audit.chain import seal
+from service.audit.database import database_errors, open_reader, open_writer
+from service.audit.heads import OnHead, SigningInterval
+from service.audit.migrations import upgrade
+from service.audit.records import FirstAnswer, Record, StoredPrediction
+from service.audit.signing import Signer
+from service.audit.waiting import WaitingQueue
+from service.audit.writer import Waiting, Writer
+
+T = TypeVar("T")
+
+_READERS = 2
+
+
+class Store:
+    """An open audit store; `close` it, or the last rows stay without a signature."""
+
+    def __init__(self, writer: Writer, queue: WaitingQueue[Waiting], url: str) -> None:
+        self._writer = writer
+        self._queue = queue
+        self._reader = open_reader(url, _READERS)
+        self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="audit-reader")
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        key_file: Path,
+        *,
+        on_head: OnHead = lambda _: None,
+        interval: SigningInterval = SigningInterval(),  # noqa: B008  it is frozen
+        waiting_rows: int = 10_000,
+    ) -> "Store":
+        """Open a store, made or migrated if need be, and begin a chain.
+
+        Parameters
+        ----------
+        url : ``sqlite:///PATH`` or ``postgresql://...``
+        key_file : the private key that signs heads; made where there is none
+        on_head : called with each head once it is stored, to log it elsewhere
+        waiting_rows : how many rows may wait before `append` refuses
+
+        Raises
+        ------
+        StoreError
+            If the address, the key or the database cannot be used.
+        """
+        engine = open_writer(url)
+        signer = Signer.of_file(key_file)
+        queue: WaitingQueue[Waiting] = WaitingQueue(waiting_rows)
+        with database_errors():
+            with engine.connect() as connection, connection.begin():
+                upgrade(connection)
+            writer = Writer(engine, signer, interval, queue, on_head)
+            writer.start()
+        return cls(writer, queue, url)
+
+    @property
+    def waiting_rows(self) -> int:
+        """How many rows wait to be stored."""
+        return self._queue.rows
+
+    @property
+    def is_available(self) -> bool:
+        """Whether the last attempt to write succeeded."""
+        return self._writer.is_available
+
+    async def append(self, records: Sequence[Record]) -> None:
+        """Store records, all or none, and return when they are durable.
+
+        Raises
+        ------
+        StoreUnavailableError
+            If they cannot be stored now; StoreBusyError if too many wait. They may have
+            been stored all the same where a confirmation was lost; no answer was sent.
+        DuplicateRecordError
+            If an id or idempotency key is in the store; `find_idempotent` has the answer.
+        RecordRefusedError
+            If a text cannot be stored.
+        """
+        if not records:
+            return
+        loop = asyncio.get_running_loop()
+        stored: asyncio.Future[None] = loop.create_future()
+        keys = [
+            {
+                "caller": record.caller,
+                "key": record.idempotency.key,
+                "request_digest": record.idempotency.request_digest,
+                "prediction_id": record.prediction_id,
+            }
+            for record in records
+            if record.idempotency is not None
+        ]
+        self._queue.put(Waiting([seal(r) for r in records], keys, loop, stored), len(records))
+        await stored
+
+    async def get(self, prediction_id: str) -> StoredPrediction | None:
+        """Return what is stored of a prediction, or None."""
+        return await self._read(lambda: lookup.get(self._reader, prediction_id))
+
+    async def find_idempotent(self, caller: str, key: str) -> FirstAnswer | None:
+        """Return what a caller's idempotency key got first, or None."""
+        return await self._read(lambda: lookup.find_idempotent(self._reader, caller, key))
+
+    def close(self) -> None:
+        """Store what waits, sign the end of the chain, and close."""
+        self._queue.close()
+        self._writer.join()
+        self._threads.shutdown()
+        self._reader.dispose()
+
+    async def _read(self, read: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, read)

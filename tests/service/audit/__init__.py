@@ -1,0 +1,1 @@
+"""Tests of the audit store, on SQLite and PostgreSQL alike."""
