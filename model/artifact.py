@@ -19,12 +19,14 @@ from model.errors import ArtifactError
 from model.manifest import FORMAT_VERSION, Manifest
 from model.plain_model import from_plain, to_plain
 from model.prediction import PrognosticModel
+from model.signature import PublicKey
 
 MANIFEST = "manifest.json"
 MODEL = "model.joblib"
 CARD = "MODEL_CARD.md"
 CARD_JSON = "card.json"
 REPORT = "report.html"
+SIGNATURE = "manifest.sig"
 
 
 @dataclass(frozen=True)
@@ -93,17 +95,19 @@ def save(
     return Artifact(complete, _sha256(files[MANIFEST]), model, analysis, documents)
 
 
-def load(folder: Path) -> Artifact:
-    """Read an artifact folder.
+def load(folder: Path, public_key: PublicKey | None = None) -> Artifact:
+    """Read an artifact folder; with a public key, only if that key's signature is there.
 
     Raises
     ------
     ArtifactError
         If anything is off: a missing or altered file, another format version,
         a value that is not plain or not finite, a covariate that is not ours, a
-        card of another model.
+        card of another model, no signature or one that is not the public key's.
     """
     manifest_bytes = _read(folder, MANIFEST)
+    if public_key is not None:
+        public_key.verify(_read(folder, SIGNATURE), manifest_bytes)
     manifest = _manifest(manifest_bytes)
     contents = {name: _read(folder, name) for name in (MODEL, CARD, CARD_JSON, REPORT)}
     for name, content in contents.items():

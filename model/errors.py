@@ -12,6 +12,10 @@ class ArtifactError(Hsct2Error):
     """A model artifact is damaged, altered, of another version or not plain values."""
 
 
+class SignatureKeyError(Hsct2Error):
+    """A key for signatures cannot be used."""
+
+
 class FitError(Hsct2Error):
     """A model cannot be fitted to a cohort; `code` names the finding."""
 

@@ -9,10 +9,11 @@ from rich.progress import Progress
 from rich.table import Table
 
 from model import artifact
-from model.analysis import Analysis
+from model.analysis import Analysis, Effect, StudyAnalysis
 from model.artifact import Artifact
-from model.errors import ArtifactError, CohortError, FitError
+from model.errors import ArtifactError, CohortError, FitError, SignatureKeyError
 from model.manifest import Finding, Validation
+from training import signing
 from training.analysing import MOST_VALIDATED, RESAMPLES, Resampling
 from training.cohort import Cohort, read_cohort
 from training.cox import Ties
@@ -171,6 +172,36 @@ def validate(
     console.print(f"{out}: {written.manifest.id} {written.manifest.version}")
 
 
+@app.command(name="sign")
+def sign_command(
+    artifact_folder: Annotated[
+        Path | None, typer.Argument(help="The artifact to sign; not needed to make a key.")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(help="Private key: Ed25519, PEM.")] = None,
+    new_key: Annotated[
+        Path | None, typer.Option(help="Make a key in this file, its public key beside it.")
+    ] = None,
+) -> None:
+    """Sign an artifact, so that a service with the public key serves it."""
+    if (key is None) == (new_key is None) or (new_key is None and artifact_folder is None):
+        _fail("give an artifact and --key FILE, or --new-key FILE")
+    try:
+        private = signing.read_key(key) if key else signing.new_key(new_key or Path())
+    except SignatureKeyError as error:
+        _fail(f"{(key or new_key or Path()).name}: {error}")
+    if new_key is not None:
+        console.print(
+            f"{new_key}: keep it; {signing.public_file(new_key)}: hand it out", soft_wrap=True
+        )
+    if artifact_folder is None:
+        return
+    try:
+        manifest = signing.sign(artifact_folder, private).manifest
+    except ArtifactError as error:
+        _fail(f"{artifact_folder.name}: {error}")
+    console.print(f"{artifact_folder}: {manifest.id} {manifest.version} is signed", soft_wrap=True)
+
+
 def _load(folder: Path) -> Artifact:
     try:
         return artifact.load(folder)
@@ -235,8 +266,42 @@ def _print_release(written: Release) -> None:
         for figure in study.figures:
             figures.add_row(figure.label, figure.published, figure.reproduced, figure.served)
         console.print(figures)
+    if study is not None:
+        _print_route(study)
     _print_performance(written.artifact.analysis)
     _print_findings(manifest.findings)
+
+
+def _print_route(study: StudyAnalysis) -> None:
+    table = Table("the study's route", "univariate", "p", "all covariates", "p", "removed as")
+    removed = [step.removed for step in study.elimination if step.removed]
+    together = {effect.covariate: effect for effect in study.multivariable}
+    for alone in study.univariate:
+        name = alone.covariate
+        table.add_row(
+            name,
+            *_ratio(alone),
+            *(_ratio(together[name]) if name in together else ("", "")),
+            str(removed.index(name) + 1) if name in removed else "",
+        )
+    console.print(table)
+    for label, interval in (
+        ("median survival, log-log limits", study.median_survival_log_log),
+        ("median survival, the study's method", study.median_survival_study),
+        ("median follow-up, reverse Kaplan-Meier", study.median_follow_up),
+    ):
+        limits = [
+            "not reached" if value is None else f"{value:.1f}"
+            for value in (interval.estimate, interval.lower, interval.upper)
+        ]
+        console.print(f"{label}: {limits[0]} ({limits[1]} to {limits[2]}) months")
+    if study.log_rank_p is not None:
+        console.print(f"log-rank test between risk bands: p = {study.log_rank_p:.2g}")
+
+
+def _ratio(effect: Effect) -> tuple[str, str]:
+    ratio = f"{effect.hazard_ratio:.2f} ({effect.lower:.2f} to {effect.upper:.2f})"
+    return ratio, f"{effect.p_value:.3f}"
 
 
 def _print_performance(analysis: Analysis) -> None:

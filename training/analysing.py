@@ -1,6 +1,6 @@
 """Everything that is found out about a fitted model, as its report and card need it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from model.analysis import Analysis, Assumptions, InternalValidation, PenaltyPath
 from model.errors import FitError
 from model.manifest import Finding
+from model.prediction import DEFAULT_HORIZONS_MONTHS
 from training.cohort import Cohort
 from training.diagnostics.assumptions import examine_assumptions
 from training.diagnostics.ecog_shape import examine_ecog_shape
@@ -18,6 +19,7 @@ from training.validation.imputing_procedure import ExpectingPredictor, ImputingP
 from training.validation.internal import validate_internally, validate_procedure
 
 RESAMPLES = 1000
+FEW_DEATHS_PER_COVARIATE = 10
 MOST_VALIDATED = 5000
 """Larger cohorts are not resampled by default: optimism vanishes, and time does not."""
 
@@ -47,7 +49,7 @@ def analyse_model(
     ----------
     cohort : what the model was fitted to, checked and in canonical order
     """
-    findings: list[Finding] = []
+    findings = list(_findings(fit))
     bands = fit.model.risk_bands
     ecog = cohort.numbers[:, cohort.names.index("ecog")]
     analysis = Analysis(
@@ -59,6 +61,30 @@ def analyse_model(
         imputation=fit.imputation,
     )
     return analysis, findings
+
+
+def _findings(fit: FittedModel) -> Iterator[Finding]:
+    """Yield what limits the analysis before it is made."""
+    cox = fit.model.cox
+    deaths, covariates = int(fit.completed[0].death.sum()), len(cox.design.names)
+    if covariates > 1 and deaths < FEW_DEATHS_PER_COVARIATE * covariates:
+        instead = (
+            "all effects but that of ECOG are shrunk by the penalty"
+            if cox.penalty.any()
+            else "the effects are overestimated"
+        )
+        yield Finding(
+            code="few_deaths_per_covariate",
+            message=f"{deaths} deaths for {covariates} covariates ({deaths / covariates:.1f} each)"
+            f" do not support a model without a penalty: {instead}",
+        )
+    beyond = [months for months in DEFAULT_HORIZONS_MONTHS if months > cox.last_months]
+    if beyond:
+        yield Finding(
+            code="horizon_past_follow_up",
+            message=f"follow-up ends at {cox.last_months:g} months, the last time with 5 patients"
+            f" at risk: nothing is said of {', '.join(f'{months:g}' for months in beyond)} months",
+        )
 
 
 def _path(fit: FittedModel, options: Options) -> PenaltyPath | None:

@@ -16,6 +16,8 @@ from model.errors import FitError
 
 Floats = NDArray[np.float64]
 
+FLAT = 1e-7
+
 
 class Ties(StrEnum):
     """How deaths at one time share their risk set."""
@@ -122,6 +124,8 @@ class RiskSets:
             self._fraction = np.zeros_like(self._fraction)
         self._has_ties = bool(self._fraction.any())
         self._design_of_deaths = self.design[self.death]
+        spread = self.design.std(axis=0)
+        self._spread = np.where(spread > 0, spread, 1.0)
         self._deaths_total = self._design_of_deaths.sum(axis=0)
 
     def likelihood(self, coefficients: Floats) -> PartialLikelihood:
@@ -155,6 +159,20 @@ class RiskSets:
             np.cumsum(step**2)[last],
             np.cumsum(mean * step[:, None], axis=0)[last],
         )
+
+    def is_flat(self, hessian: Floats) -> bool:
+        """Whether a likelihood is flat in some direction, where its maximum is at infinity.
+
+        Less information than `FLAT` for each death, of covariates with unit variance, is
+        none: far out the score vanishes, and Newton's steps with it.
+
+        Parameters
+        ----------
+        hessian : shape (p, p), information plus penalty
+        """
+        deaths = len(self._group_of_death)
+        scaled = hessian / np.outer(self._spread, self._spread)
+        return not np.linalg.eigvalsh(scaled)[0] > FLAT * deaths
 
     def _relative_hazard(self, coefficients: Floats) -> tuple[Floats, Floats]:
         """Return the linear predictor less its maximum, and its exponential.
@@ -221,8 +239,8 @@ def fit_newton(
     Raises
     ------
     FitError
-        If the steps do not settle (the likelihood has no maximum) or the
-        information is singular (a covariate is determined by the others).
+        ``not_converged`` or ``separation`` if the likelihood has no maximum,
+        ``singular`` if a covariate is determined by the others.
     """
     p = risk_sets.design.shape[1]
     alpha = np.zeros(p) if penalty is None else penalty
@@ -245,5 +263,7 @@ def fit_newton(
             step = step / 2
         beta, current, objective = beta + step, proposal, reached
         if np.abs(step).max() < tolerance:
+            if risk_sets.is_flat(current.information + np.diag(alpha)):
+                raise FitError("separation", "the likelihood rises without end")
             return NewtonFit(beta, current.information, current.value, iteration)
     raise FitError("not_converged", "the partial likelihood has no maximum within reach")

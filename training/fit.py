@@ -20,7 +20,7 @@ from training.averaging import fit_averaged, strengths_of_uniform_sd
 from training.bands import DEFAULT_BANDS, observe_bands, parse_bands
 from training.cohort import Cohort
 from training.covariate_distribution import shrunk_covariance
-from training.cox import RiskSets, Ties, newton_step
+from training.cox import FLAT, RiskSets, Ties, newton_step
 from training.imputation.chained_equations import enough_imputations, impute
 from training.imputation.pooling import CompletedFit, PooledFit, pool
 from training.penalty import PenaltyPath, choose_penalty
@@ -28,9 +28,6 @@ from training.penalty import PenaltyPath, choose_penalty
 Floats = NDArray[np.float64]
 
 FEWEST_DEATHS = 5
-
-_FLAT = 1e-7
-"""An eigenvalue this small, per death or of a correlation matrix, is no information."""
 
 
 @dataclass(frozen=True)
@@ -246,7 +243,7 @@ def _find_collinear(
 ) -> None:
     """Refuse covariates that determine one another, or note it where the penalty decides."""
     values, vectors = np.linalg.eigh(np.atleast_2d(np.corrcoef(standardised, rowvar=False)))
-    if values[0] >= _FLAT:
+    if values[0] >= FLAT:
         return
     message = f"these covariates determine one another: {_loaded(names, vectors[:, 0])}"
     if strength == 0:
@@ -273,7 +270,7 @@ def _estimate(
         ) from error
     information = risk_sets.likelihood(coefficients).information + np.diag(penalty)
     values, vectors = np.linalg.eigh(information)
-    if values[0] < _FLAT * cohort.death.sum():
+    if values[0] < FLAT * cohort.death.sum():
         raise FitError(
             "separation",
             "the likelihood rises without end along "

@@ -19,9 +19,6 @@ Indices = NDArray[np.intp]
 _SETTLED = 1e-6
 """A Newton step this small leaves an error of its square."""
 
-_FLAT = 1e-7
-"""Less information than this in some direction, per death, is none (as in `training.fit`)."""
-
 
 class Predictor(Protocol):
     """A fitted model."""
@@ -111,9 +108,6 @@ class CoxProcedure:
         penalty = strength * penalised
         fit = fit_newton(risk_sets, penalty, tolerance=_SETTLED)
         coefficients = fit.coefficients
-        curvature = np.linalg.eigvalsh(fit.information + np.diag(penalty))[0]
-        if curvature < _FLAT * cohort.death.sum():
-            raise FitError("separation", "the likelihood rises without end")
         baseline = risk_sets.baseline(coefficients)
         return CoxPredictor(columns, design, coefficients, baseline.months, baseline.hazard)
 
