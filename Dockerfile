@@ -9,14 +9,18 @@ WORKDIR /app
 COPY --from=dependencies /venv /venv
 COPY model model
 COPY service service
-# Reachable from outside, so keys are asked for; nothing is ever written below /app.
+RUN install --directory --owner=10001 --group=10001 --mode=700 /data
+# Reachable from outside, so keys are asked for; only the audit store is ever written.
 # DL3064: HSCT2_API_KEYS names a file of hashes; no secret is in the image.
 # hadolint ignore=DL3064
 ENV HSCT2_HOST=0.0.0.0 \
     HSCT2_AUTH=api-key \
     HSCT2_API_KEYS=/run/secrets/api-keys.json \
+    HSCT2_AUDIT_URL=sqlite:////data/audit.db \
+    HSCT2_AUDIT_KEY=/data/audit-key.pem \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
+VOLUME /data
 USER 10001:10001
 EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s CMD ["/venv/bin/python", "-c", \

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: setup serve test check train openapi docs lock system-packages
+.PHONY: setup serve test check train bench soak openapi docs lock system-packages
 
 setup: .venv/dev.done
 
@@ -42,20 +42,32 @@ test: .venv/dev.done system-packages
 train: .venv/dev.done
 	$(BIN)/python -m training fit training/cohorts/hsct2_synthetic.csv --out model/artifacts
 
+# Ratios against R in one run; R's rms package is a large install.
+bench: .venv/dev.done
+	@Rscript -e 'library(rms)' >/dev/null 2>&1 || { [ "$$(id -u)" = 0 ] && apt-get -qq update \
+	  && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends \
+	    r-cran-rms >/dev/null; } || { echo "R's rms package is needed"; exit 1; }
+	$(BIN)/python -m benchmarks
+
+# The fault tests with many kills, bodies and predictions; hours, not minutes.
+soak: .venv/dev.done system-packages
+	HSCT2_TEST_SCALE=soak $(BIN)/pytest tests/faults
+
 openapi: .venv/dev.done
 	$(BIN)/python -m service openapi --out openapi.yaml
 
 docs: .venv/dev.done
 	$(BIN)/python -m docs.readme
 
-# R with its survival package, and curl: what the tests compare with and call by.
+# What the tests compare with, call by, look through and watch with.
 system-packages:
-	@command -v Rscript >/dev/null && command -v curl >/dev/null && exit 0; \
+	@for tool in Rscript curl strace chromium; do command -v $$tool >/dev/null || missing=1; done; \
+	[ -z "$$missing" ] && Rscript -e 'library(survival)' >/dev/null 2>&1 && exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y \
-	    --no-install-recommends r-base-core r-cran-survival curl >/dev/null; \
+	    --no-install-recommends r-base-core r-cran-survival curl strace chromium >/dev/null; \
 	else \
-	  echo "R's survival package or curl is missing and cannot be installed without root:"; \
+	  echo "R's survival package, curl, strace or chromium is missing and needs root to install:"; \
 	  echo "the tests that need them will say so."; \
 	fi
 

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -16,6 +17,7 @@ from pydantic_core import PydanticUndefined
 from model import artifact
 from model.patient import COVARIATES, Covariate, Kind
 from service.app import create_app
+from service.audit.store import Store
 from service.registry import Registry
 from service.settings import SHIPPED_MODELS, Settings
 
@@ -87,9 +89,16 @@ def _accepted(covariate: Covariate) -> str:
 def _settings_rows() -> Iterator[str]:
     for name, field in Settings.model_fields.items():
         default = field.get_default(call_default_factory=True, validated_data={})
-        shown = "model/artifacts" if default == SHIPPED_MODELS else default
-        shown = "" if default is PydanticUndefined else shown
-        yield f"| `HSCT2_{name.upper()}` | `{shown}` | {field.description} |"
+        yield f"| `HSCT2_{name.upper()}` | {_written(default)} | {field.description} |"
+
+
+def _written(default: object) -> str:
+    """Return a default as it is written in the environment; nothing where there is none."""
+    if default in (None, "", PydanticUndefined):
+        return ""
+    if default == SHIPPED_MODELS:
+        return "`model/artifacts`"
+    return f"`{json.dumps(default) if isinstance(default, bool | list) else default}`"
 
 
 def with_answer(text: str) -> str:
@@ -110,10 +119,13 @@ def with_answer(text: str) -> str:
 async def _ask(url: str, body: str) -> dict[str, Any]:
     settings = Settings()
     registry = Registry.load(settings.models, settings.default_model)
-    transport = httpx.ASGITransport(create_app(settings, registry))
-    async with httpx.AsyncClient(transport=transport) as client:
-        headers = {"Content-Type": "application/json"}
-        response = await client.post(url, content=body, headers=headers)
+    with TemporaryDirectory() as folder:
+        store = Store.open(f"sqlite:///{folder}/audit.db", Path(folder) / "key.pem")
+        transport = httpx.ASGITransport(create_app(settings, registry, store))
+        async with httpx.AsyncClient(transport=transport) as client:
+            headers = {"Content-Type": "application/json"}
+            response = await client.post(url, content=body, headers=headers)
+        store.close()
     answer: dict[str, Any] = response.raise_for_status().json()
     return answer
 

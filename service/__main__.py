@@ -1,4 +1,4 @@
-"""``python -m service``: serve predictions, print the API's description, keep API keys."""
+"""``python -m service``: serve predictions, keep API keys, prove the audit store."""
 
 import os
 
@@ -13,14 +13,20 @@ from typing import Annotated, NoReturn
 
 import structlog
 import typer
-import uvicorn
 import yaml
+from prometheus_client import disable_created_metrics
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
+from model.errors import SignatureKeyError
+from model.signature import PublicKey
 from service.app import create_app
+from service.audit.commands import AuditPlace, audit_commands
+from service.audit.errors import StoreError
+from service.audit.store import Store
 from service.keys import KeysError, KeyStore, Scope
 from service.registry import Registry
+from service.server import Server
 from service.settings import SHIPPED_MODELS, Settings
 
 app = typer.Typer(
@@ -37,9 +43,10 @@ def serve() -> None:
     """Serve predictions; the environment configures it (see the README's table)."""
     settings = _settings()
     if settings.auth == "api-key":
-        _store()  # a file that is none fails now, not at each request
+        _key_store()  # a file that is none fails now, not at each request
     _log_as_json()
-    registry = Registry.load(settings.models, settings.default_model)
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series beside each one
+    registry = Registry.load(settings.models, settings.default_model, _public_key(settings))
     for folder, reason in registry.refused.items():
         structlog.get_logger("start").error("artifact refused", folder=folder, reason=reason)
     if not registry.is_ready:
@@ -47,17 +54,7 @@ def serve() -> None:
     structlog.get_logger("start").info(
         "serving", host=settings.host, port=settings.port, models=list(registry.artifacts)
     )
-    uvicorn.run(
-        create_app(settings, registry),
-        host=settings.host,
-        port=settings.port,
-        # httptools drops the body of a request that offers to upgrade to HTTP/2.
-        http="h11",
-        ws="none",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-    )
+    Server(create_app(settings, registry, _audit_store(settings)), settings).run()
 
 
 @app.command()
@@ -82,7 +79,7 @@ def create(
     ] = None,
 ) -> None:
     """Make a key and print it, once; only its hash is stored."""
-    key, text = _store().create(name, scope or [Scope.PREDICT], datetime.now(UTC))
+    key, text = _key_store().create(name, scope or [Scope.PREDICT], datetime.now(UTC))
     typer.echo(text)
     typer.echo(f"id {key.id}, scopes {', '.join(key.scopes)}; it is not shown again", err=True)
 
@@ -90,18 +87,51 @@ def create(
 @keys.command("list")
 def list_keys() -> None:
     """List the keys, without the keys."""
-    for key in _store().all():
+    for key in _key_store().all():
         typer.echo(f"{key.id}\t{key.created_at:%Y-%m-%d}\t{','.join(key.scopes)}\t{key.name}")
 
 
 @keys.command()
 def revoke(key_id: Annotated[str, typer.Argument(help="Its id, as `list` shows it.")]) -> None:
     """Revoke a key; a running service refuses it from its next request on."""
-    if not _store().revoke(key_id):
+    if not _key_store().revoke(key_id):
         _fail("there is no key of this id")
 
 
-def _store() -> KeyStore:
+def _audit_store(settings: Settings) -> Store | None:
+    log = structlog.get_logger("audit")
+    if not settings.stores_predictions:
+        log.warning("predictions are not stored: HSCT2_AUDIT_URL=off")
+        return None
+    try:
+        return Store.open(
+            settings.audit_url,
+            settings.audit_key,
+            on_head=lambda head: log.info("audit head", **head.as_log()),
+        )
+    except StoreError as error:
+        _fail(str(error))
+
+
+def _audit_place() -> AuditPlace:
+    settings = _settings()
+    if not settings.stores_predictions:
+        _fail("HSCT2_AUDIT_URL=off: there is no store")
+    return AuditPlace(settings.audit_url, settings.audit_key)
+
+
+def _public_key(settings: Settings) -> PublicKey | None:
+    if settings.public_key is None:
+        return None
+    try:
+        return PublicKey.from_pem(settings.public_key.read_bytes())
+    except OSError as error:
+        _fail(f"HSCT2_PUBLIC_KEY: the file cannot be read ({error.strerror})")
+    except SignatureKeyError as error:
+        _fail(f"HSCT2_PUBLIC_KEY: {error}")
+
+
+def _key_store() -> KeyStore:
     store = KeyStore(_settings().api_keys)
     try:
         store.all()
@@ -160,6 +190,8 @@ def _fail(message: str) -> NoReturn:
     typer.echo(message, err=True)
     raise typer.Exit(1)
 
+
+app.add_typer(audit_commands(_audit_place), name="audit")
 
 if __name__ == "__main__":
     app()

@@ -1,22 +1,33 @@
 """Who may call what: one table from route to scope, and how a caller is known."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from fastapi import Depends, Request
-from fastapi.security import APIKeyHeader
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
+from service.jwks import KeySet, KeysUnavailableError
 from service.keys import KeyStore, Scope
-from service.problems import FORBIDDEN, UNAUTHENTICATED, ProblemError
+from service.limits import EXEMPT
+from service.problems import CREDENTIALS_UNCHECKED, FORBIDDEN, UNAUTHENTICATED, ProblemError
+from service.replay import SeenTokens, SeenTokensUnavailableError
+from service.settings import Settings
+from service.tokens import TokenError, TokenRules, TokenVerifier
 
 API_KEY = APIKeyHeader(name="X-API-Key", scheme_name="apiKey", auto_error=False)
+BEARER = HTTPBearer(bearerFormat="JWT", scheme_name="bearer", auto_error=False)
+
+_REALM = 'realm="hsct2-risk"'
 
 SCOPES: dict[tuple[str, str], Scope | None] = {
     ("POST", "/v1/predictions"): Scope.PREDICT,
+    ("GET", "/v1/predictions/{prediction_id}"): Scope.PREDICT,
     ("GET", "/v1/models"): Scope.PREDICT,
     ("GET", "/v1/models/{model}"): Scope.PREDICT,
     ("GET", "/v1/models/{model}/card"): Scope.PREDICT,
     ("GET", "/v1/models/{model}/report"): Scope.PREDICT,
+    ("POST", "/v1/models/reload"): Scope.ADMIN,
+    ("GET", "/metrics"): Scope.ADMIN,  # small counts tell who was predicted what
     ("GET", "/livez"): None,
     ("GET", "/readyz"): None,
     ("GET", "/openapi.json"): None,
@@ -38,41 +49,120 @@ class Caller:
 ANYONE = Caller("anyone", frozenset({Scope.PREDICT}))
 
 
+@dataclass(frozen=True)
+class Presented:
+    """The credentials that a request carries; which kind counts, the settings say."""
+
+    key: str | None = field(repr=False)
+    token: str | None = field(repr=False)
+
+
 class Gate:
     """Decides who a caller is and whether a route is open to them."""
 
-    def __init__(self, auth: Literal["none", "api-key"], keys: KeyStore) -> None:
+    def __init__(
+        self,
+        auth: Literal["none", "api-key", "jwt"],
+        keys: KeyStore,
+        tokens: TokenVerifier | None = None,
+    ) -> None:
         self._auth = auth
         self._keys = keys
+        self._tokens = tokens
 
-    def admit(self, method: str, path: str, presented: str | None) -> Caller:
+    async def admit(self, method: str, path: str, presented: Presented) -> Caller:
         """Return the caller of a route.
 
         Raises
         ------
         ProblemError
-            401 without valid credentials, 403 where they lack the scope.
+            401 without valid credentials, 403 where they lack the scope, 503 where they
+            cannot be checked.
         """
         scope = SCOPES[method, path]
         if scope is None or self._auth == "none":
             return ANYONE
+        headers = {}
+        if self._tokens is None:
+            caller = self._of_key(presented.key)
+        else:
+            caller = await self._of_token(self._tokens, presented.token)
+            challenge = f'Bearer {_REALM}, error="insufficient_scope", scope="{scope.value}"'
+            headers = {"WWW-Authenticate": challenge}
+        if scope not in caller.scopes:
+            raise ProblemError(FORBIDDEN, f"The call needs scope {scope.value}.", headers=headers)
+        return caller
+
+    def _of_key(self, presented: str | None) -> Caller:
         key = self._keys.authenticate(presented) if presented else None
         if key is None:
             raise ProblemError(
                 UNAUTHENTICATED,
                 "Send a valid key as X-API-Key.",
-                headers={"WWW-Authenticate": 'ApiKey realm="hsct2-risk"'},
+                headers={"WWW-Authenticate": f"ApiKey {_REALM}"},
             )
-        if scope not in key.scopes:
-            raise ProblemError(FORBIDDEN, f"The call needs scope {scope.value}.")
         return Caller(key.id, frozenset(key.scopes))
 
+    @staticmethod
+    async def _of_token(tokens: TokenVerifier, presented: str | None) -> Caller:
+        if presented is None:
+            raise ProblemError(
+                UNAUTHENTICATED,
+                "Send a token as Authorization: Bearer.",
+                headers={"WWW-Authenticate": f"Bearer {_REALM}"},
+            )
+        try:
+            token = await tokens.verify(presented)
+        except TokenError as error:
+            reason = error.refusal.value
+            challenge = f'Bearer {_REALM}, error="invalid_token", error_description="{reason}"'
+            raise ProblemError(
+                UNAUTHENTICATED,
+                f"The bearer token is refused: {reason}.",
+                headers={"WWW-Authenticate": challenge},
+            ) from None
+        except (KeysUnavailableError, SeenTokensUnavailableError) as error:
+            raise ProblemError(
+                CREDENTIALS_UNCHECKED,
+                "The bearer token could not be checked; send it again later.",
+                headers={"Retry-After": str(error.retry_after_seconds)},
+            ) from None
+        return Caller(token.caller_id, token.scopes)
 
-async def authorise(request: Request, presented: Annotated[str | None, Depends(API_KEY)]) -> Caller:
+
+def gate(settings: Settings, seen: SeenTokens) -> Gate:
+    """Return the gate that the settings ask for; `seen` remembers used tokens."""
+    keys = KeyStore(settings.api_keys)
+    if settings.auth != "jwt":
+        return Gate(settings.auth, keys)
+    rules = TokenRules(
+        issuer=settings.jwt_issuer,
+        audience=settings.jwt_audience,
+        algorithms=frozenset(settings.jwt_algorithms),
+        single_use=settings.jwt_single_use,
+        max_lifetime_seconds=settings.jwt_max_lifetime_seconds,
+    )
+    key_set = KeySet(settings.jwt_jwks_url, settings.jwt_allowed_hosts)
+    return Gate("jwt", keys, TokenVerifier(rules, key_set, seen))
+
+
+async def authorise(
+    request: Request,
+    key: Annotated[str | None, Depends(API_KEY)],
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)],
+) -> Caller:
     """Admit the caller of a request, and leave their id to the request log."""
     method = "GET" if request.method == "HEAD" else request.method
-    caller: Caller = request.app.state.gate.admit(method, request.scope["route"].path, presented)
+    token = None if bearer is None else bearer.credentials
+    if len(request.headers.getlist("Authorization")) > 1:
+        token = ""  # of two, a proxy may have checked the other one
+    presented = Presented(key, token)
+    caller: Caller = await request.app.state.gate.admit(
+        method, request.scope["route"].path, presented
+    )
     request.state.caller = caller.id
+    if request.scope["path"] not in EXEMPT:
+        request.state.quota = request.app.state.rates.take(caller.id)
     return caller
 
 

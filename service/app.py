@@ -1,26 +1,47 @@
 """The application: settings in, an ASGI app out."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
+from starlette.middleware.cors import CORSMiddleware
 
 from service import problems
-from service.access import Gate
+from service.access import gate
+from service.audit.database import open_writer
+from service.audit.store import Store
+from service.headers import SecurityHeaders
 from service.idempotency import Answers
-from service.keys import KeyStore
+from service.lifecycle import Lifecycle
+from service.limits import Limits, Rates
+from service.metrics import Measure, Metrics
 from service.openapi import describe
 from service.registry import Registry
+from service.replay import SeenInDatabase, SeenInMemory, SeenTokens
 from service.request_log import RequestLog
 from service.routes import health, models, predictions
 from service.settings import Settings
 from service.version import SERVICE_VERSION
 
 
-def create_app(settings: Settings, registry: Registry) -> FastAPI:
-    """Return the service for these settings and models.
+def create_app(settings: Settings, registry: Registry, store: Store | None = None) -> FastAPI:
+    """Return the service for these settings, models and audit store.
 
-    All state of the app is on `app.state`: settings, registry, gate, answers.
+    The app closes the store when it stops, once every request is answered. All its
+    state is on `app.state`: settings, registry, store, gate, answers, rates, metrics,
+    lifecycle.
     """
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        if store is not None:
+            await asyncio.to_thread(store.close)
+
     app = FastAPIOffline(
+        lifespan=lifespan,
         title="hsct2-risk",
         version=SERVICE_VERSION,
         redoc_url=None,
@@ -29,11 +50,47 @@ def create_app(settings: Settings, registry: Registry) -> FastAPI:
     )
     app.state.settings = settings
     app.state.registry = registry
-    app.state.gate = Gate(settings.auth, KeyStore(settings.api_keys))
-    app.state.answers = Answers()
+    app.state.gate = gate(settings, _seen_tokens(settings, store))
+    app.state.store = store
+    app.state.answers = Answers(store)
+    app.state.openapi_yaml = None
+    app.state.rates = Rates(settings.requests_per_minute)
+    app.state.metrics = Metrics(lambda: app.state.registry)
+    app.state.lifecycle = Lifecycle(app, app.state.metrics)
     for router in (predictions.router, models.router, health.router):
         app.include_router(router)
     problems.install(app)
-    app.add_middleware(RequestLog, answered_hosts=settings.answered_hosts)
+    _wrap(app, settings)
     describe(app)
     return app
+
+
+def _seen_tokens(settings: Settings, store: Store | None) -> SeenTokens:
+    """Remember used tokens where all replicas look; without a store, in this process."""
+    if store is None or settings.auth != "jwt":
+        return SeenInMemory()
+    return SeenInDatabase(open_writer(settings.audit_url))
+
+
+def _wrap(app: FastAPI, settings: Settings) -> None:
+    """Put the middleware around the app, from the innermost to the outermost."""
+    app.add_middleware(
+        Limits, max_in_flight=settings.max_in_flight, body_seconds=settings.body_seconds
+    )
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-API-Key"],
+            expose_headers=[
+                "Idempotency-Replayed",
+                "RateLimit",
+                "RateLimit-Policy",
+                "Retry-After",
+                "X-Request-Id",
+            ],
+        )
+    app.add_middleware(RequestLog, answered_hosts=settings.answered_hosts)
+    app.add_middleware(Measure, metrics=app.state.metrics)
+    app.add_middleware(SecurityHeaders)

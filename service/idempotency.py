@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from cachetools import TTLCache
 
+from service.audit.store import Store
 from service.problems import (
     IDEMPOTENCY_KEY_REUSED,
     INVALID_REQUEST,
@@ -22,52 +23,69 @@ _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 
 
 @dataclass(frozen=True)
-class _First:
-    request_digest: bytes
-    answer: bytes
+class FirstRequest:
+    """A caller's idempotency key with the digest of the request that came with it."""
+
+    caller: str
+    key: str
+    digest: str
+
+
+def first_request(caller: str, key: str | None, content: bytes) -> FirstRequest | None:
+    """Return what identifies a request that may be retried, or None without a key.
+
+    Raises
+    ------
+    ProblemError
+        If the key is malformed.
+    """
+    if key is None:
+        return None
+    if not _KEY.fullmatch(key):
+        message = "must be 1 to 200 printable ASCII characters"
+        raise ProblemError(
+            INVALID_REQUEST,
+            "See errors for each parameter.",
+            [FieldProblem(field=HEADER, code="idempotency_key", message=message)],
+        )
+    return FirstRequest(caller, key, hashlib.sha256(content).hexdigest())
 
 
 class Answers:
-    """The answers of the last day to requests that carried an `Idempotency-Key`.
+    """The first answers to requests that carried an `Idempotency-Key`.
 
-    They are held in memory, up to a number; after a restart, or past that number,
-    a retry is computed anew.
+    They are found in the audit store, where they are for as long as their rows; without
+    one they are held in memory for a day, up to a number.
     """
 
-    def __init__(self) -> None:
-        self._first: TTLCache[tuple[str, str], _First] = TTLCache(_ANSWERS, _SECONDS)
+    def __init__(self, store: Store | None) -> None:
+        self._store = store
+        self._held: TTLCache[tuple[str, str], tuple[str, str]] = TTLCache(_ANSWERS, _SECONDS)
 
-    def first(self, caller: str, key: str | None, request: bytes) -> bytes | None:
-        """Return the answer that a caller's key got, or None.
+    async def find(self, request: FirstRequest | None) -> str | None:
+        """Return the answer that the request got first, or None.
 
         Raises
         ------
         ProblemError
-            If the key is malformed, or was used for another request.
+            If the key was used for another request.
         """
-        if key is None:
+        if request is None:
             return None
-        if not _KEY.fullmatch(key):
-            message = "must be 1 to 200 printable ASCII characters"
-            raise ProblemError(
-                INVALID_REQUEST,
-                "See errors for each parameter.",
-                [FieldProblem(field=HEADER, code="idempotency_key", message=message)],
-            )
-        first = self._first.get((caller, key))
-        if first is None:
-            return None
-        if first.request_digest != _digest(request):
+        digest, answer = await self._first(request)
+        if answer is not None and digest != request.digest:
             raise ProblemError(
                 IDEMPOTENCY_KEY_REUSED, "Use a new key for a new request, the old one to retry."
             )
-        return first.answer
+        return answer
 
-    def keep(self, caller: str, key: str | None, request: bytes, answer: bytes) -> None:
-        """Keep the first answer to a request."""
-        if key is not None:
-            self._first[caller, key] = _First(_digest(request), answer)
+    def hold(self, request: FirstRequest | None, answer: str) -> None:
+        """Keep a first answer, where no store does."""
+        if request is not None and self._store is None:
+            self._held[request.caller, request.key] = (request.digest, answer)
 
-
-def _digest(request: bytes) -> bytes:
-    return hashlib.sha256(request).digest()
+    async def _first(self, request: FirstRequest) -> tuple[str | None, str | None]:
+        if self._store is None:
+            return self._held.get((request.caller, request.key), (None, None))
+        first = await self._store.find_idempotent(request.caller, request.key)
+        return (first.request_digest, first.output) if first else (None, None)

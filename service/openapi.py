@@ -59,14 +59,27 @@ def _build(app: FastAPI) -> dict[str, Any]:
         ref_template="#/components/schemas/{model}",
     )
     schemas = described["components"]["schemas"]
-    for name, schema in extra["$defs"].items():
-        schemas["Patient" if name == PredictionRequest.__name__ else name] = schema
+    schemas |= extra["$defs"]
+    schemas["Patient"] = schemas.pop(PredictionRequest.__name__)
+    _rename(described, PredictionRequest.__name__, "Patient")
     for operation in (o for path in described["paths"].values() for o in path.values()):
         for parameter in operation.get("parameters", ()):
             _never_null(parameter["schema"])
     schemas |= _named_choices(schemas["Patient"])
     described["components"]["schemas"] = dict(sorted(schemas.items()))
     return described
+
+
+def _rename(node: Any, old: str, new: str) -> None:
+    """Let every reference to a schema lead to its new name."""
+    if isinstance(node, dict):
+        if node.get("$ref") == f"#/components/schemas/{old}":
+            node["$ref"] = f"#/components/schemas/{new}"
+        for value in node.values():
+            _rename(value, old, new)
+    elif isinstance(node, list):
+        for value in node:
+            _rename(value, old, new)
 
 
 def _never_null(schema: dict[str, Any]) -> None:

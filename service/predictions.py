@@ -58,6 +58,7 @@ class PredictionRequest(Patient):
         None,
         min_length=1,
         max_length=200,
+        pattern=r"^[^\x00-\x1f\x7f]*$",
         description="Opaque to the service; never a name or number that identifies a person.",
     )
 
@@ -93,6 +94,7 @@ class Prediction(PatientPrediction):
     created_at: datetime
     service_version: str
     subject_reference: str | None
+    audited: bool = Field(description="whether it was stored before it was sent")
     model: ServedModel
 
 
@@ -104,6 +106,7 @@ def answer(
     prediction_id: UUID,
     created_at: datetime,
     service_version: str,
+    audited: bool,
 ) -> Prediction:
     """Predict for one patient and sign the answer with its origin."""
     predicted = predict(
@@ -118,6 +121,7 @@ def answer(
         "created_at": created_at,
         "service_version": service_version,
         "subject_reference": request.subject_reference,
+        "audited": audited,
         "model": ServedModel.of(artifact),
     }
     return Prediction(**origin, **dict(predicted))

@@ -16,9 +16,12 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
 
+from service.audit.errors import StoreUnavailableError
+
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:hsct2-risk:problem:"
 
+_MESSAGES = {"missing": "Field required", "uuid_parsing": "Input should be a UUID"}
 _FIELD_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
@@ -35,8 +38,11 @@ INVALID_JSON = ProblemType("invalid-json", 400, "The body is not valid JSON")
 UNAUTHENTICATED = ProblemType("unauthenticated", 401, "No valid credentials were sent")
 FORBIDDEN = ProblemType("forbidden", 403, "The credentials do not allow this call")
 NOT_FOUND = ProblemType("not-found", 404, "There is nothing at this address")
+UNKNOWN_PREDICTION = ProblemType("unknown-prediction", 404, "No such prediction is stored")
 UNKNOWN_MODEL = ProblemType("unknown-model", 404, "No such model is served")
 METHOD_NOT_ALLOWED = ProblemType("method-not-allowed", 405, "The address has no such method")
+BODY_TOO_SLOW = ProblemType("body-too-slow", 408, "The body did not arrive in time")
+RELOAD_REFUSED = ProblemType("reload-refused", 409, "The models cannot be replaced")
 BODY_TOO_LARGE = ProblemType("body-too-large", 413, "The body is too large")
 UNSUPPORTED_MEDIA_TYPE = ProblemType("unsupported-media-type", 415, "The body must be JSON")
 MISDIRECTED = ProblemType("misdirected-request", 421, "The service does not answer to this host")
@@ -45,8 +51,16 @@ INVALID_REQUEST = ProblemType("invalid-request", 422, "The request is not valid"
 IDEMPOTENCY_KEY_REUSED = ProblemType(
     "idempotency-key-reused", 422, "The idempotency key was used for another request"
 )
+RATE_LIMITED = ProblemType("rate-limited", 429, "The caller has made too many calls")
 INTERNAL = ProblemType("internal-error", 500, "The service failed")
+AUDIT_UNAVAILABLE = ProblemType(
+    "audit-unavailable", 503, "The prediction cannot be stored, so it is not answered"
+)
+OVERLOADED = ProblemType("overloaded", 503, "The service has too much to do")
 NOT_READY = ProblemType("not-ready", 503, "The service is not ready")
+CREDENTIALS_UNCHECKED = ProblemType(
+    "credentials-unchecked", 503, "The credentials cannot be checked now"
+)
 
 PROBLEM_TYPES = tuple(value for value in list(globals().values()) if type(value) is ProblemType)
 
@@ -111,9 +125,10 @@ def problem_response(
 
 
 def documented(*kinds: ProblemType) -> dict[int | str, dict[str, Any]]:
-    """Return what OpenAPI says of these problems, by status."""
+    """Return what OpenAPI says of these problems, and of those that any such route has."""
     by_status: dict[int | str, dict[str, Any]] = {}
-    for kind in (*kinds, INTERNAL):
+    where_credentials_are_asked_for = (CREDENTIALS_UNCHECKED,) if UNAUTHENTICATED in kinds else ()
+    for kind in (*kinds, *where_credentials_are_asked_for, INTERNAL):
         entry = by_status.setdefault(
             kind.status, {"description": "", "content": {MEDIA_TYPE: {"schema": _PROBLEM_SCHEMA}}}
         )
@@ -142,7 +157,8 @@ def _field_problem(
     if code == "extra_forbidden":
         return _unknown_key(str(location[-1]), known, keys)
     field = ".".join(map(str, location)) or None
-    message = "Field required" if code == "missing" else str(error["msg"])
+    # Some of pydantic's messages tell a character of what was submitted.
+    message = _MESSAGES.get(code) or str(error["msg"])
     return FieldProblem(field=field, code=code, message=message)
 
 
@@ -162,6 +178,15 @@ def install(app: FastAPI) -> None:
     async def on_problem(request: Request, error: ProblemError) -> Response:
         return problem_response(
             request.state.request_id, error.kind, error.detail, error.errors, error.headers
+        )
+
+    @app.exception_handler(StoreUnavailableError)
+    async def on_unavailable(request: Request, _: StoreUnavailableError) -> Response:
+        return problem_response(
+            request.state.request_id,
+            AUDIT_UNAVAILABLE,
+            "Nothing was lost; try again in a moment.",
+            headers={"Retry-After": "1"},
         )
 
     @app.exception_handler(RequestValidationError)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
@@ -13,7 +14,10 @@ from service.problems import INTERNAL, MISDIRECTED, problem_response
 
 REQUEST_ID_HEADER = "X-Request-Id"
 
-_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}
+METHODS = frozenset(
+    {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}
+)
+"""What a log or a metric may name; any other method is a caller's own words."""
 
 
 class RequestLog:
@@ -37,7 +41,7 @@ class RequestLog:
         request_id = str(uuid7())
         scope.setdefault("state", {})["request_id"] = request_id
         started = time.perf_counter()
-        status = 500
+        status: int | None = 500
         answering = False
 
         async def send_with_id(message: Message) -> None:
@@ -55,6 +59,8 @@ class RequestLog:
                 detail = "The Host header names a host that this service does not answer to."
                 response = problem_response(request_id, MISDIRECTED, detail)
                 await response(scope, receive, send_with_id)
+        except ClientDisconnect:  # no failure of ours, and nobody is there to be answered
+            status = None
         except Exception as error:  # its message could hold values
             failure = {"error": type(error).__name__, "at": _place(error)}
             if not answering:
@@ -65,7 +71,7 @@ class RequestLog:
             self._log.info(
                 "request",
                 request_id=request_id,
-                method=scope["method"] if scope["method"] in _METHODS else "other",
+                method=scope["method"] if scope["method"] in METHODS else "other",
                 route=getattr(route, "path", None),
                 status=status,
                 milliseconds=round(1000 * (time.perf_counter() - started), 2),

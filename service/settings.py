@@ -3,13 +3,17 @@
 import os
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from service.jwks import AddressError, checked_address
+from service.public_keys import Algorithm
+
 SHIPPED_MODELS = Path(__file__).parent.parent / "model" / "artifacts"
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+Origin = Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:\d{1,5})?$")]
 _PREFIX = "HSCT2_"
 _OF_KUBERNETES = "HSCT2_RISK_"  # set in every pod beside a Service named hsct2-risk
 
@@ -28,13 +32,54 @@ class Settings(BaseSettings):
     default_model: str = Field(
         "hsct2-os", description="Model that answers where a call names none: `id` or `id@version`."
     )
-    auth: Literal["none", "api-key"] = Field(
+    auth: Literal["none", "api-key", "jwt"] = Field(
         "none",
-        description="Who may call: `none` (loopback only) or `api-key`, sent as `X-API-Key`.",
+        description="Who may call: `none` (loopback only), `api-key`, sent as `X-API-Key`, or"
+        " `jwt`, sent as `Authorization: Bearer`.",
     )
     api_keys: Path = Field(
         Path("var/api-keys.json"),
         description="File of hashed API keys, written by `python -m service keys`.",
+    )
+    audit_url: str = Field(
+        "sqlite:///var/audit.db",
+        description="Where every prediction is stored before it is sent: `sqlite:///PATH`,"
+        " `postgresql://...`, or `off`.",
+    )
+    audit_key: Path = Field(
+        Path("var/audit-key.pem"),
+        description="Private key (Ed25519) that signs the audit chains; made where there is none.",
+    )
+    jwt_issuer: str = Field(
+        "", description="Issuer (`iss`) of the tokens; with `HSCT2_AUTH=jwt` it must be set."
+    )
+    jwt_audience: str = Field(
+        "",
+        description="Audience (`aud`) that the tokens must name, this service; with"
+        " `HSCT2_AUTH=jwt` it must be set.",
+    )
+    jwt_jwks_url: str = Field(
+        "",
+        description="Address of the issuer's key set (JWKS), https except on loopback; with"
+        " `HSCT2_AUTH=jwt` it must be set.",
+    )
+    jwt_allowed_hosts: list[str] = Field(
+        default_factory=list,
+        description="JSON list of the hosts that key sets may be fetched from; with"
+        " `HSCT2_AUTH=jwt` it must hold the one of `HSCT2_JWT_JWKS_URL`.",
+    )
+    jwt_algorithms: list[Algorithm] = Field(
+        default_factory=lambda: list(get_args(Algorithm)),
+        min_length=1,
+        description="JSON list of the signature algorithms that are accepted.",
+    )
+    jwt_single_use: bool = Field(
+        True,
+        description="Whether a token is good for one call (its `jti` is required, and refused"
+        " when it was seen before); `false` where callers use one until it expires.",
+    )
+    jwt_max_lifetime_seconds: int = Field(
+        3_600, ge=60, le=86_400, description="Longest lifetime of a token, seconds."
     )
     allowed_hosts: list[str] = Field(
         default_factory=list,
@@ -43,6 +88,35 @@ class Settings(BaseSettings):
     )
     max_body_bytes: int = Field(
         65_536, ge=1_024, description="Largest body of a single prediction, bytes."
+    )
+
+    requests_per_minute: int = Field(
+        0, ge=0, description="Calls that one caller may make in a minute; 0: no limit."
+    )
+    max_in_flight: int = Field(
+        256, ge=1, description="Requests that are served at once; further ones are told to retry."
+    )
+    body_seconds: float = Field(
+        30, gt=0, description="Longest wait for a body, seconds; a second more for every 16 KiB."
+    )
+    cors_origins: list[Origin] = Field(
+        default_factory=list,
+        description="JSON list of origins whose pages may call, as `https://ehr.example`; empty:"
+        " none.",
+    )
+    public_key: Path | None = Field(
+        None,
+        description="PEM file of an Ed25519 public key; with it, only models that its private key"
+        " signed are served.",
+    )
+    drain_seconds: float = Field(
+        0,
+        ge=0,
+        description="Time after SIGTERM, seconds, in which calls are answered while `/readyz` says"
+        " 503, for a load balancer to turn away.",
+    )
+    shutdown_seconds: int = Field(
+        20, ge=1, description="Longest time that requests in flight then have to finish, seconds."
     )
 
     @model_validator(mode="before")
@@ -62,8 +136,28 @@ class Settings(BaseSettings):
         if self.auth == "none" and not self.is_loopback:
             raise ValueError(
                 "HSCT2_AUTH=none serves loopback only: set HSCT2_HOST=127.0.0.1, or"
-                " HSCT2_AUTH=api-key to be reached from elsewhere"
+                " HSCT2_AUTH=api-key or jwt to be reached from elsewhere"
             )
+        return self
+
+    @property
+    def stores_predictions(self) -> bool:
+        """Whether predictions are stored before they are sent."""
+        return self.audit_url != "off"
+
+    @model_validator(mode="after")
+    def _able_to_verify_tokens(self) -> "Settings":
+        """Refuse to ask for tokens without knowing whose, for whom, and where their keys are."""
+        if self.auth != "jwt":
+            return self
+        needed = ("jwt_issuer", "jwt_audience", "jwt_jwks_url", "jwt_allowed_hosts")
+        missing = [_PREFIX + name.upper() for name in needed if not getattr(self, name)]
+        if missing:
+            raise ValueError(f"HSCT2_AUTH=jwt needs {', '.join(missing)}")
+        try:
+            checked_address(self.jwt_jwks_url, self.jwt_allowed_hosts)
+        except AddressError as error:
+            raise ValueError(f"HSCT2_JWT_JWKS_URL: {error}") from None
         return self
 
     @property

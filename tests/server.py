@@ -9,6 +9,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -62,15 +64,20 @@ class Server:
 
     def __init__(self, log_file: Path, **settings: object) -> None:
         self._log_file = log_file
-        self._settings: dict[str, object] = {"port": 0, "api_keys": log_file.with_suffix(".keys")}
-        self._settings |= settings
+        self.settings: dict[str, object] = {
+            "port": 0,
+            "api_keys": log_file.with_suffix(".keys"),
+            "audit_url": f"sqlite:///{log_file.with_suffix('.audit.db')}",
+            "audit_key": log_file.with_suffix(".audit.pem"),
+        }
+        self.settings |= settings
 
     def __enter__(self) -> Self:
         with self._log_file.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "service", "serve"],
                 cwd=ROOT,
-                env=environment(**self._settings),
+                env=environment(**self.settings),
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
@@ -87,6 +94,29 @@ class Server:
     ) -> None:
         self._process.terminate()
         self._process.wait(timeout=20)
+
+    @contextmanager
+    def half_a_prediction(self) -> Iterator[socket.socket]:
+        """Hold a connection whose request has begun, with a part of its body still to come.
+
+        The rest of the body is ``1}``.
+        """
+        with socket.create_connection(("127.0.0.1", self.port), timeout=20) as connection:
+            connection.sendall(
+                b"POST /v1/predictions HTTP/1.1\r\nHost: localhost\r\n"
+                b"Content-Type: application/json\r\nContent-Length: 11\r\n"
+                b'Connection: close\r\n\r\n{"ecog": '
+            )
+            time.sleep(0.2)
+            yield connection
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the process."""
+        self._process.send_signal(number)
+
+    def wait(self) -> int:
+        """Wait for the end of a process that was told to stop; return its exit code."""
+        return self._process.wait(timeout=30)
 
     def _port(self) -> int:
         end = time.monotonic() + _SECONDS_TO_START

@@ -133,7 +133,10 @@ def database_errors() -> Iterator[None]:
 def keep_private(path: Path) -> None:
     """Make a SQLite file that only its owner can read; take others' rights from an older one."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    # Only made, never opened where it is: to close a file takes from the process all locks
+    # on it, and another process would then remove the write-ahead log that we write to.
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     for suffix in ("", "-wal", "-shm"):  # SQLite gives these two the mode of the first
         with suppress(FileNotFoundError):
             beside = path.with_name(path.name + suffix)

@@ -90,6 +90,15 @@ IDEMPOTENCY = Table(
 )
 """Which prediction answered a caller's idempotency key. Not in the chain."""
 
+SEEN_TOKENS = Table(
+    "seen_token",
+    METADATA,
+    Column("digest", String(64), primary_key=True, comment="SHA-256 of issuer and jti"),
+    Column("expires_at", BigInteger, nullable=False, index=True, comment="seconds since 1970"),
+)
+"""One row for each bearer token that was used, until it has expired. Its key makes one of
+two inserts fail, whichever replica they come from. No part of the audit."""
+
 VALUES = ("salt", "subject_reference", "input", "query", "output", "warnings")
 """The columns that erasing a subject sets to null."""
 

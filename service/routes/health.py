@@ -4,9 +4,20 @@ from typing import Literal
 
 import yaml
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from service.problems import NOT_READY, ProblemError, documented
+from service.access import CallerDependency
+from service.audit.store import Store
+from service.lifecycle import Lifecycle
+from service.metrics import CONTENT_TYPE, Metrics
+from service.problems import (
+    FORBIDDEN,
+    NOT_READY,
+    OVERLOADED,
+    UNAUTHENTICATED,
+    ProblemError,
+    documented,
+)
 from service.registry import Registry
 from service.version import SERVICE_VERSION
 
@@ -31,6 +42,9 @@ class Readiness(BaseModel):
     service_version: str
     models: list[str]
     refused: dict[str, str]
+    audit: Literal["on", "off", "failing"] = Field(
+        description="whether predictions are stored; while failing none is answered"
+    )
 
 
 @router.get(
@@ -55,6 +69,10 @@ async def get_liveness() -> Liveness:
 async def get_readiness(request: Request) -> Readiness:
     """Return what is served, and why other artifacts were refused."""
     registry: Registry = request.app.state.registry
+    store: Store | None = request.app.state.store
+    lifecycle: Lifecycle = request.app.state.lifecycle
+    if lifecycle.draining:
+        raise ProblemError(NOT_READY, "The service is about to stop.")
     if not registry.is_ready:
         raise ProblemError(NOT_READY, "The default model is not served.")
     return Readiness(
@@ -62,7 +80,24 @@ async def get_readiness(request: Request) -> Readiness:
         service_version=SERVICE_VERSION,
         models=list(registry.artifacts),
         refused=dict(registry.refused),
+        audit="off" if store is None else "on" if store.is_available else "failing",
     )
+
+
+@router.get(
+    "/metrics",
+    operation_id="get_metrics",
+    summary="Read the metrics of this process",
+    response_class=Response,
+    responses={
+        200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
+        **documented(UNAUTHENTICATED, FORBIDDEN),
+    },
+)
+async def get_metrics(request: Request, _: CallerDependency) -> Response:
+    """Return requests, predictions and models in Prometheus's text format."""
+    metrics: Metrics = request.app.state.metrics
+    return Response(metrics.text(), media_type=CONTENT_TYPE)
 
 
 @router.get(
@@ -73,10 +108,15 @@ async def get_readiness(request: Request) -> Readiness:
     openapi_extra=_OPEN,
     responses={
         200: {"content": {"application/yaml": {"schema": {"type": "object"}}}},
-        **documented(),
+        **documented(OVERLOADED),
     },
 )
 async def get_openapi_yaml(request: Request) -> Response:
     """Return the OpenAPI description, the same as the committed file."""
-    text = yaml.safe_dump(request.app.openapi(), sort_keys=False, allow_unicode=True, width=100)
-    return Response(text, media_type="application/yaml")
+    state = request.app.state
+    if state.openapi_yaml is None:  # made once: it takes a tenth of a second
+        described = request.app.openapi()
+        state.openapi_yaml = yaml.safe_dump(
+            described, sort_keys=False, allow_unicode=True, width=100
+        )
+    return Response(state.openapi_yaml, media_type="application/yaml")

@@ -7,16 +7,20 @@ from fastapi.responses import HTMLResponse
 
 from model.artifact import Artifact
 from service.access import CallerDependency
+from service.headers import POLICY_HEADER, document_policy
+from service.lifecycle import Lifecycle, ReloadedModels
+from service.limits import LIMITED
 from service.model_views import ModelDetail, ModelSummary, detail, summarise
 from service.problems import (
     FORBIDDEN,
     INVALID_REQUEST,
+    RELOAD_REFUSED,
     UNAUTHENTICATED,
     UNKNOWN_MODEL,
     ProblemError,
     documented,
 )
-from service.registry import Registry, UnknownModelError
+from service.registry import Registry, ReloadError, UnknownModelError
 
 router = APIRouter(tags=["models"])
 
@@ -24,7 +28,7 @@ ModelName = Annotated[
     str,
     Path(max_length=100, description="`id` or `id@version` of a model.", examples=["hsct2-os"]),
 ]
-_OF_ONE = documented(UNAUTHENTICATED, FORBIDDEN, UNKNOWN_MODEL, INVALID_REQUEST)
+_OF_ONE = documented(UNAUTHENTICATED, FORBIDDEN, UNKNOWN_MODEL, INVALID_REQUEST, *LIMITED)
 
 
 def resolve(request: Request, name: str | None) -> Artifact:
@@ -41,13 +45,35 @@ def resolve(request: Request, name: str | None) -> Artifact:
     "/v1/models",
     operation_id="list_models",
     summary="List the models that are served",
-    responses=documented(UNAUTHENTICATED, FORBIDDEN),
+    responses=documented(UNAUTHENTICATED, FORBIDDEN, *LIMITED),
 )
 async def list_models(request: Request, _: CallerDependency) -> list[ModelSummary]:
     """Return every model and version, the default one marked."""
     registry: Registry = request.app.state.registry
     default = registry.resolve(None) if registry.is_ready else None
     return [summarise(a, is_default=a is default) for a in registry.artifacts.values()]
+
+
+@router.post(
+    "/v1/models/reload",
+    operation_id="reload_models",
+    summary="Read the folder of models again",
+    responses=documented(UNAUTHENTICATED, FORBIDDEN, RELOAD_REFUSED, *LIMITED),
+)
+async def reload_models(request: Request, _: CallerDependency) -> ReloadedModels:
+    """Replace the models at once; of an artifact that is refused, the old one stays.
+
+    A request that has begun is answered by the model that it began with. SIGHUP does
+    the same.
+    """
+    lifecycle: Lifecycle = request.app.state.lifecycle
+    if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        raise ProblemError(FORBIDDEN, "A page of another site may not reload the models.")
+    try:
+        return await lifecycle.reload()
+    except ReloadError as error:
+        detail = f"What was served still is: {error}."
+        raise ProblemError(RELOAD_REFUSED, detail) from None
 
 
 @router.get(
@@ -102,4 +128,5 @@ async def get_model_card(
 )
 async def get_model_report(request: Request, _: CallerDependency, model: ModelName) -> Response:
     """Return the report as one HTML page that refers to nothing outside itself."""
-    return HTMLResponse(resolve(request, model).documents.report)
+    report = resolve(request, model).documents.report
+    return HTMLResponse(report, headers={POLICY_HEADER: document_policy(report)})

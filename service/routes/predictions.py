@@ -4,16 +4,23 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Path, Query, Request, Response
 from pydantic import ValidationError
 from uuid_utils import uuid7
 
 from service.access import CallerDependency
+from service.audit.errors import DuplicateRecordError
+from service.audit.records import Idempotency, record_of
+from service.audit.store import Store
 from service.body import read_object
-from service.idempotency import HEADER, REPLAYED_HEADER, Answers
+from service.idempotency import HEADER, REPLAYED_HEADER, Answers, first_request
+from service.keys import Scope
+from service.limits import LIMITED
 from service.predictions import Prediction, PredictionQuery, PredictionRequest, answer
 from service.problems import (
+    AUDIT_UNAVAILABLE,
     BODY_TOO_LARGE,
+    BODY_TOO_SLOW,
     FORBIDDEN,
     IDEMPOTENCY_KEY_REUSED,
     INVALID_JSON,
@@ -21,11 +28,14 @@ from service.problems import (
     INVALID_REQUEST,
     UNAUTHENTICATED,
     UNKNOWN_MODEL,
+    UNKNOWN_PREDICTION,
     UNSUPPORTED_MEDIA_TYPE,
+    ProblemError,
     documented,
     invalid_patient,
 )
 from service.routes.models import resolve
+from service.stored import StoredAnswer, stored_answer
 from service.version import SERVICE_VERSION
 
 router = APIRouter(tags=["predictions"])
@@ -50,11 +60,14 @@ _BODY: dict[str, Any] = {
         UNAUTHENTICATED,
         FORBIDDEN,
         UNKNOWN_MODEL,
+        BODY_TOO_SLOW,
         BODY_TOO_LARGE,
         UNSUPPORTED_MEDIA_TYPE,
         INVALID_PATIENT,
         INVALID_REQUEST,
         IDEMPOTENCY_KEY_REUSED,
+        AUDIT_UNAVAILABLE,
+        *LIMITED,
     ),
 )
 async def predict_survival(
@@ -76,17 +89,21 @@ async def predict_survival(
     Only `ecog` is required. A covariate that is not sent is unknown: it is expected
     from the known ones, listed in `imputed`, and widens the interval.
     """
-    answers: Answers = request.app.state.answers
-    submitted, content = await read_object(request, request.app.state.settings.max_body_bytes)
-    asked = request.scope["query_string"] + b"\n" + content
-    first = answers.first(caller.id, idempotency_key, asked)
+    state = request.app.state
+    answers: Answers = state.answers
+    submitted, content = await read_object(request, state.settings.max_body_bytes)
+    asked = first_request(
+        caller.id, idempotency_key, request.scope["query_string"] + b"\n" + content
+    )
+    first = await answers.find(asked)
     if first is not None:
-        return Response(first, headers={REPLAYED_HEADER: "true"}, media_type="application/json")
+        return _replayed(first)
     artifact = resolve(request, query.model)
     try:
         patient = PredictionRequest.model_validate(submitted)
     except ValidationError as error:
         raise invalid_patient(error, _KNOWN, list(submitted)) from None
+    store: Store | None = state.store
     prediction = answer(
         artifact,
         patient,
@@ -94,7 +111,60 @@ async def predict_survival(
         prediction_id=UUID(int=uuid7().int),
         created_at=datetime.now(UTC),
         service_version=SERVICE_VERSION,
+        audited=store is not None,
     )
-    body = prediction.model_dump_json().encode()
-    answers.keep(caller.id, idempotency_key, asked, body)
+    body = prediction.model_dump_json()
+    answers.hold(asked, body)
+    if store is not None:
+        record = record_of(
+            prediction,
+            patient,
+            query,
+            output=body,
+            caller=caller.id,
+            request_id=request.state.request_id,
+            idempotency=Idempotency(asked.key, asked.digest) if asked else None,
+        )
+        try:
+            await store.append([record])
+        except DuplicateRecordError:
+            # A retry overtook its first request: both get the answer that was stored.
+            first = await answers.find(asked)
+            if first is None:
+                raise
+            return _replayed(first)
+    state.metrics.predicted(prediction)
     return Response(body, media_type="application/json")
+
+
+def _replayed(answer: str) -> Response:
+    return Response(answer, headers={REPLAYED_HEADER: "true"}, media_type="application/json")
+
+
+@router.get(
+    "/v1/predictions/{prediction_id}",
+    operation_id="get_prediction",
+    summary="Read what was asked and answered",
+    responses=documented(
+        UNAUTHENTICATED,
+        FORBIDDEN,
+        UNKNOWN_PREDICTION,
+        INVALID_REQUEST,
+        AUDIT_UNAVAILABLE,
+        *LIMITED,
+    ),
+)
+async def get_prediction(
+    request: Request,
+    caller: CallerDependency,
+    prediction_id: Annotated[UUID, Path(description="`prediction_id` of the answer.")],
+) -> StoredAnswer:
+    """Return a stored prediction to the caller who asked for it, or to scope `audit`."""
+    store: Store | None = request.app.state.store
+    if store is None:
+        raise ProblemError(UNKNOWN_PREDICTION, "This service stores no predictions.")
+    stored = await store.get(str(prediction_id))
+    may_read = stored is not None and (stored.caller == caller.id or Scope.AUDIT in caller.scopes)
+    if stored is None or not may_read:
+        raise ProblemError(UNKNOWN_PREDICTION, "There is none of this id for this caller.")
+    return stored_answer(stored)

@@ -6,6 +6,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -171,7 +172,7 @@ def test_a_route_is_open_to_all_or_asks_for_a_key(
 ) -> None:
     method, path = route
     with guarded.server.client() as client:
-        response = client.request(method, path.format(model="hsct2-os"))
+        response = client.request(method, path.format(model="hsct2-os", prediction_id=uuid4()))
     if scope is None:
         assert response.status_code == 200
     else:

@@ -20,7 +20,14 @@ from model.prediction import predict
 from tests.server import FULL_PATIENT, ROOT
 
 PARTLY_KNOWN = {"ecog": 1, "age_years": 58, "disease": "AML", "hemoglobin_g_dl": 8.7}
-OWN_TO_HTTP = {"prediction_id", "created_at", "service_version", "subject_reference", "model"}
+OWN_TO_HTTP = {
+    "prediction_id",
+    "created_at",
+    "service_version",
+    "subject_reference",
+    "audited",
+    "model",
+}
 
 
 def predicted(client: httpx.Client, patient: dict[str, Any], **query: Any) -> Any:

@@ -16,7 +16,7 @@ from tests.server import in_process, run_service
         ({"host": "0.0.0.0"}, 2, "HSCT2_AUTH=none serves loopback only"),
         ({"host": "zebedee.example"}, 2, "HSCT2_AUTH=none serves loopback only"),
         ({"port": "65536"}, 2, "HSCT2_PORT: Input should be less than or equal to 65535"),
-        ({"auth": "zebedee"}, 2, "HSCT2_AUTH: Input should be 'none' or 'api-key'"),
+        ({"auth": "zebedee"}, 2, "HSCT2_AUTH: Input should be 'none', 'api-key' or 'jwt'"),
         ({"allowed_hosts": "zebedee"}, 2, "allowed_hosts"),
         ({"alowed_hosts": '["zebedee"]'}, 2, "there is no setting HSCT2_ALOWED_HOSTS"),
         ({"default_model": "hsct2-oss"}, 1, "the default model hsct2-oss is not in "),

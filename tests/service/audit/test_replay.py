@@ -55,6 +55,7 @@ def answered(model: Artifact, patient: dict[str, Any], query: PredictionQuery) -
         prediction_id=UUID(int=uuid7().int),
         created_at=datetime.now(UTC),
         service_version="0.1.0",
+        audited=True,
     )
     return record_of(
         prediction,

@@ -1,0 +1,85 @@
+"""What a browser may do with an answer, route by route.
+
+Strict transport security is the gateway's, which ends TLS.
+"""
+
+import base64
+import hashlib
+import re
+from functools import lru_cache
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+POLICY_HEADER = "Content-Security-Policy"
+
+_NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+_DOCUMENTATION = frozenset({"/docs", "/docs/oauth2-redirect"})
+_STATIC = "/static-offline-docs/"
+_INLINE = re.compile(r"<(script|style)(?![^>]*\ssrc=)[^>]*>(.*?)</\1>", re.DOTALL)
+
+
+@lru_cache(maxsize=32)
+def document_policy(page: str, resources: str = "") -> str:
+    """Return the policy under which a page's own inline scripts and styles work, and no others.
+
+    `resources` are further directives; a `script-src` or `style-src` takes sources
+    beside the hashes only from here.
+    """
+    directives = dict(d.strip().partition(" ")[::2] for d in resources.split(";") if d.strip())
+    for kind, content in _INLINE.findall(page):
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        name = f"{kind}-src"
+        directives[name] = f"{directives.get(name, '')} 'sha256-{digest}'".strip()
+    return "; ".join([_NOTHING, *(f"{name} {value}" for name, value in directives.items())])
+
+
+class SecurityHeaders:
+    """Give every answer its headers; what a route sets itself stays."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        path = scope["path"]
+        if path in _DOCUMENTATION:
+            send = _WithDocumentPolicy(send).send
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["X-Content-Type-Options"] = "nosniff"
+                headers["Referrer-Policy"] = "no-referrer"
+                headers["Cross-Origin-Resource-Policy"] = "same-origin"
+                headers.setdefault(POLICY_HEADER, _NOTHING)
+                if not path.startswith(_STATIC):  # the same for everyone, with an ETag
+                    headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+class _WithDocumentPolicy:
+    """Hold the head of a page back until its text is there, and the policy with it."""
+
+    _RESOURCES = "connect-src 'self'; img-src 'self' data:; script-src 'self'; style-src 'self'"
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._head: Message | None = None
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._head = message
+            return
+        if self._head is not None:
+            page = message.get("body", b"").decode()
+            policy = document_policy(page, self._RESOURCES)
+            MutableHeaders(scope=self._head)[POLICY_HEADER] = policy
+            await self._send(self._head)
+            self._head = None
+        await self._send(message)

@@ -1,0 +1,181 @@
+"""An issuer's key set (JWKS): fetched over HTTP with care, kept, and followed as it rotates."""
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Collection
+from ipaddress import ip_address
+
+import httpx
+import structlog
+
+from model.errors import Hsct2Error
+from service.public_keys import KeySetError, VerificationKey, read_key_set
+
+REFRESH_SECONDS = 300
+"""Age from which keys are fetched again while they are used."""
+IDLE_SECONDS = 900
+"""Age from which a call waits for that fetch, unless the last one failed."""
+STALE_SECONDS = 24 * 3600
+"""Age past which keys that cannot be fetched anew are no longer believed."""
+RETRY_SECONDS = 10
+"""Least time between two fetches, whatever asks for them."""
+FETCH_SECONDS = 5.0
+"""Most time that one fetch may take, from connecting to the last byte."""
+MAX_BYTES = 256 * 1024
+
+
+class AddressError(Hsct2Error):
+    """Keys may not be fetched from this address."""
+
+
+class KeysUnavailableError(Hsct2Error):
+    """There are no keys, and none could be fetched; try again after some seconds."""
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__("the issuer's keys cannot be fetched")
+        self.retry_after_seconds = retry_after_seconds
+
+
+def checked_address(url: str, allowed_hosts: Collection[str]) -> httpx.URL:
+    """Return an address that keys may be fetched from.
+
+    Raises
+    ------
+    AddressError
+        If it is not https (or http on a loopback host), names a user, or its host is not
+        among the allowed ones.
+    """
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        raise AddressError("it is not a URL") from None
+    host = parsed.raw_host.decode("ascii").lower()
+    if parsed.scheme != "https" and not (parsed.scheme == "http" and _is_loopback(host)):
+        raise AddressError("it must begin with https:// (http:// on a loopback host only)")
+    if parsed.userinfo or parsed.fragment:
+        raise AddressError("it must hold neither user, password nor fragment")
+    if host not in {allowed.lower() for allowed in allowed_hosts}:
+        raise AddressError("its host is not among the allowed ones")
+    return parsed
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class KeySet:
+    """The keys at one address, fetched when they are first asked for.
+
+    A key that is not known is looked for once more, though never twice in
+    `RETRY_SECONDS`: tokens with invented key ids don't turn into requests. Calls that
+    come while a fetch is under way share it. Where a fetch fails, the keys of the last
+    one stay for `STALE_SECONDS`.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        allowed_hosts: Collection[str],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._url = checked_address(url, allowed_hosts)
+        self._clock = clock
+        self._keys: tuple[VerificationKey, ...] = ()
+        self._fetched_at = -math.inf
+        self._tried_at = -math.inf
+        self._fetching: asyncio.Task[None] | None = None
+        self._failing = False
+        self._log = structlog.get_logger("jwks")
+
+    async def find(self, key_id: str, algorithm: str) -> VerificationKey | None:
+        """Return the key of this id for this algorithm, or None.
+
+        Raises
+        ------
+        KeysUnavailableError
+            If there are no keys to look among.
+        """
+        await self._keep_fresh()
+        if self._age() > STALE_SECONDS:
+            wait = self._tried_at + RETRY_SECONDS - self._clock()
+            raise KeysUnavailableError(max(1, math.ceil(wait)))
+        key = self._known(key_id, algorithm)
+        if key is None:
+            await self._wait_for(self._fetch_unless_just_tried())
+            key = self._known(key_id, algorithm)
+        return key
+
+    def _known(self, key_id: str, algorithm: str) -> VerificationKey | None:
+        fitting = (k for k in self._keys if k.id == key_id and algorithm in k.algorithms)
+        return next(fitting, None)
+
+    def _age(self) -> float:
+        return self._clock() - self._fetched_at
+
+    async def _keep_fresh(self) -> None:
+        age = self._age()
+        if age <= REFRESH_SECONDS:
+            return
+        fetching = self._fetch_unless_just_tried()
+        if age > STALE_SECONDS or (age > IDLE_SECONDS and not self._failing):
+            await self._wait_for(fetching)
+
+    def _fetch_unless_just_tried(self) -> asyncio.Task[None] | None:
+        """Return the fetch that is under way, if need be begun now."""
+        now = self._clock()
+        if self._fetching is None and now - self._tried_at >= RETRY_SECONDS:
+            self._tried_at = now
+            self._fetching = asyncio.create_task(self._fetch())
+        return self._fetching
+
+    @staticmethod
+    async def _wait_for(fetching: asyncio.Task[None] | None) -> None:
+        if fetching is not None:
+            await asyncio.shield(fetching)  # others wait for it too
+
+    async def _fetch(self) -> None:
+        try:
+            async with asyncio.timeout(FETCH_SECONDS):
+                keys = read_key_set(await self._download())
+        except (httpx.HTTPError, TimeoutError, KeySetError) as error:
+            # The message of httpx may quote what was received.
+            reason = str(error) if isinstance(error, KeySetError) else type(error).__name__
+            self._failing = True
+            self._log.warning("keys not fetched", host=self._url.host, reason=reason)
+        else:
+            self._keys, self._failing = keys, False
+            self._fetched_at = self._tried_at
+            self._log.info("keys fetched", host=self._url.host, usable=len(keys))
+        finally:
+            self._fetching = None
+
+    async def _download(self) -> bytes:
+        # Reading the certificates takes long enough to hold other requests up.
+        certificates = await asyncio.to_thread(httpx.create_ssl_context)
+        proxied = not _is_loopback(self._url.host)
+        # A body that grows when it is unpacked would escape the limit.
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        async with (
+            httpx.AsyncClient(
+                verify=certificates,
+                trust_env=proxied,
+                follow_redirects=False,
+                timeout=FETCH_SECONDS,
+                headers=headers,
+            ) as client,
+            client.stream("GET", self._url) as response,
+        ):
+            if response.status_code != httpx.codes.OK:
+                raise KeySetError(f"the answer has status {response.status_code}")
+            if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+                raise KeySetError("the answer is compressed")
+            content = bytearray()
+            async for part in response.aiter_raw():
+                content += part
+                if len(content) > MAX_BYTES:
+                    raise KeySetError(f"the answer is longer than {MAX_BYTES} bytes")
+            return bytes(content)

@@ -1,0 +1,176 @@
+"""What Prometheus reads of the service: counts and times, no value of any patient."""
+
+import time
+from collections.abc import Callable, Iterator
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.predictions import Prediction
+from service.registry import Registry
+from service.request_log import METHODS
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_OUT_OF_RANGE = "outside_training_range"
+
+
+class Metrics:
+    """The metrics of one app, on a registry of its own.
+
+    A label is a route's template, a model, a category or a name of ours: never an
+    address, a caller or anything that was submitted.
+    """
+
+    def __init__(self, models: Callable[[], Registry]) -> None:
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "hsct2_requests",
+            "Requests that were answered.",
+            ["route", "method", "status"],
+            registry=self._registry,
+        )
+        self._seconds = Histogram(
+            "hsct2_request_seconds",
+            "Time from a request's head to the end of its answer.",
+            ["route"],
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self._in_flight = Gauge(
+            "hsct2_requests_in_flight",
+            "Requests that are being received or answered.",
+            registry=self._registry,
+        )
+        self._predictions = Counter(
+            "hsct2_predictions",
+            "Predictions that were made.",
+            ["model", "category"],
+            registry=self._registry,
+        )
+        self._imputations = Counter(
+            "hsct2_imputations",
+            "Predictions in which a covariate was unknown.",
+            ["covariate"],
+            registry=self._registry,
+        )
+        self._out_of_range = Counter(
+            "hsct2_out_of_range_inputs",
+            "Predictions in which a covariate was outside the range of the training values.",
+            ["covariate"],
+            registry=self._registry,
+        )
+        self._warnings = Counter(
+            "hsct2_warnings",
+            "Warnings that predictions carried.",
+            ["code"],
+            registry=self._registry,
+        )
+        self._reloads = Counter(
+            "hsct2_model_reloads",
+            "Reloads of the folder of models; refused: what was served before stayed.",
+            ["outcome"],
+            registry=self._registry,
+        )
+        ProcessCollector(registry=self._registry)
+        self._registry.register(_Served(models))
+
+    def predicted(self, prediction: Prediction) -> None:
+        """Count a prediction, what was imputed in it and its warnings."""
+        model = prediction.model
+        self._predictions.labels(f"{model.id}@{model.version}", prediction.risk.category).inc()
+        for imputed in prediction.imputed:
+            self._imputations.labels(imputed.covariate).inc()
+        for warning in prediction.warnings:
+            self._warnings.labels(warning.code).inc()
+            if warning.code == _OUT_OF_RANGE:
+                self._out_of_range.labels(warning.field).inc()
+
+    def reloaded(self, *, accepted: bool) -> None:
+        """Count a reload of the models."""
+        self._reloads.labels("accepted" if accepted else "refused").inc()
+
+    def began(self) -> None:
+        """Count a request as in flight."""
+        self._in_flight.inc()
+
+    def answered(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count a request that is no longer in flight."""
+        self._in_flight.dec()
+        self._requests.labels(route, method, str(status or "none")).inc()
+        self._seconds.labels(route).observe(seconds)
+
+    def text(self) -> bytes:
+        """Return all metrics in Prometheus's text format."""
+        return generate_latest(self._registry)
+
+
+class _Served(Collector):
+    """The models as they are served when somebody looks."""
+
+    def __init__(self, models: Callable[[], Registry]) -> None:
+        self._models = models
+
+    def describe(self) -> Iterator[Metric]:
+        """Name the metrics without looking at the models, which may not be there yet."""
+        yield GaugeMetricFamily("hsct2_model_info", "")
+        yield GaugeMetricFamily("hsct2_refused_artifacts", "")
+
+    def collect(self) -> Iterator[Metric]:
+        """Return one 1 for each model, and how many artifacts were refused."""
+        registry = self._models()
+        info = GaugeMetricFamily(
+            "hsct2_model_info",
+            "1 for each model that is served.",
+            labels=["model", "sha256", "synthetic", "default"],
+        )
+        default = registry.resolve(None) if registry.is_ready else None
+        for name, artifact in registry.artifacts.items():
+            flags = (artifact.manifest.synthetic, artifact is default)
+            info.add_metric([name, artifact.sha256, *(str(f).lower() for f in flags)], 1)
+        yield info
+        yield GaugeMetricFamily(
+            "hsct2_refused_artifacts",
+            "Artifacts in the folder of models that are not served; /readyz gives the reasons.",
+            value=len(registry.refused),
+        )
+
+
+class Measure:
+    """Count and time every request, those too that no route takes."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        status = 0  # no answer began
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        self._metrics.began()
+        try:
+            await self._app(scope, receive, send_and_note)
+        finally:
+            route = getattr(scope.get("route"), "path", None) or "none"
+            method = scope["method"] if scope["method"] in METHODS else "other"
+            self._metrics.answered(route, method, status, time.perf_counter() - started)

@@ -1,0 +1,122 @@
+"""The process around the app: its signals, its slow connections and its end."""
+
+import asyncio
+import signal
+import socket
+import time
+from contextlib import suppress
+
+import h11
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from service.lifecycle import Lifecycle
+from service.registry import ReloadError
+from service.settings import Settings
+
+SECONDS_TO_ASK = 10.0
+"""How long a connection may take to send the head of its next request."""
+
+_SECONDS_TO_READ = 30.0
+
+
+class _Connection(H11Protocol):
+    """A connection that ends unless each request's head comes, and its answer is read, in time.
+
+    uvicorn's own limit begins with the end of an answer and ends with the next byte: a
+    connection that never asks, or never reads, would be held for ever.
+    """
+
+    _too_late: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._await_a_head()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._await_a_head()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._await_a_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        if self._unread is not None:
+            self._unread.cancel()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread = self.loop.call_later(_SECONDS_TO_READ, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+
+    def _await_a_head(self) -> None:
+        if self.conn.their_state is not h11.IDLE:
+            self._stop_waiting()
+        elif self._too_late is None:
+            self._too_late = self.loop.call_later(SECONDS_TO_ASK, self.transport.close)
+
+    def _stop_waiting(self) -> None:
+        if self._too_late is not None:
+            self._too_late.cancel()
+            self._too_late = None
+
+
+class Server(uvicorn.Server):
+    """Reloads the models on SIGHUP, and after SIGTERM turns callers away before it ends.
+
+    First it is not ready but answers, for a load balancer to notice; then it takes no
+    more connections, and requests in flight finish, within a bounded time.
+    """
+
+    def __init__(self, app: FastAPI, settings: Settings) -> None:
+        config = uvicorn.Config(
+            app,
+            host=settings.host,
+            port=settings.port,
+            # httptools drops the body of a request that offers to upgrade to HTTP/2.
+            http=_Connection,
+            ws="none",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            timeout_graceful_shutdown=settings.shutdown_seconds,
+        )
+        super().__init__(config)
+        self._lifecycle: Lifecycle = app.state.lifecycle
+        self._drain_seconds = settings.drain_seconds
+        self._exit_at: float | None = None
+        self._reloads: set[asyncio.Task[None]] = set()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen, to connections and to SIGHUP."""
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._begin_reload)
+        await super().startup(sockets)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Return whether to end: some time after the signal, unless it comes again."""
+        if not await super().on_tick(counter):
+            return False
+        now = time.monotonic()
+        if self._exit_at is None:
+            self._lifecycle.draining = True
+            self._exit_at = now + self._drain_seconds
+        return self.force_exit or now >= self._exit_at
+
+    def _begin_reload(self) -> None:
+        task = asyncio.create_task(self._reload())
+        self._reloads.add(task)
+        task.add_done_callback(self._reloads.discard)
+
+    async def _reload(self) -> None:
+        with suppress(ReloadError):  # it was logged, and nobody waits for an answer
+            await self._lifecycle.reload()
