@@ -123,17 +123,6 @@ unpenalised <- function(cohort, ties) {
   )
 }
 # ECOG free, the others under theta/2 * sum(beta^2) on covariates that are centred and
-# divided by their SD (n - 1), binaries too. fit$var is (I + penalty)^-1, and survfit takes
-# it (not the sandwich fit$var2) for the standard errors; ridge terms in newdata are fine.
-# scale = FALSE: by default ridge takes the penalty to units of its own.
-penalised <- function(cohort, ties) {
-  outcome <- Surv(cohort$time, cohort$death)
-  fit <- coxph(outcome ~ ., data = cohort$x, ties = ties, control = control)
-  describe(
-    cohort, ties, 0 * coef(fit), fit, coef(fit), vcov(fit), 1, cohort$newdata
-  )
-}
-# ECOG free, the others under theta/2 * sum(beta^2) on covariates that are centred and
 # divided by their SD (n - 1), binaries too. fit$var is (I + penalty)^-1, which survfit
 # uses with newdata (fit$var2, the sandwich form, it doesn't). scale = FALSE matters
 # twice: ridge's default would take the penalty to other units, and would rescale the

@@ -12,6 +12,7 @@ import pytest
 
 from tests.golden import hand_worked
 from tests.golden.real_cohorts import COHORTS, PATIENTS, write_all
+from training.cohort import SHIPPED_COHORT
 
 HERE = Path(__file__).parent
 
@@ -56,20 +57,55 @@ def _differences(committed: Any, printed: Any, at: str = "") -> Iterator[str]:
         yield f"{at}: {printed!r} where {committed!r} is committed"
 
 
-def test_r_prints_the_committed_values(tmp_path: Path) -> None:
-    rscript = _rscript_with_survival()
-    write_all(tmp_path)
-    output = tmp_path / "cox.json"
+@pytest.fixture(scope="module")
+def public_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the public data as cohort files."""
+    folder = tmp_path_factory.mktemp("public")
+    write_all(folder)
+    return folder
+
+
+def _measured_by_survival_alone(committed: Any) -> Any:
+    """Leave out what needs R's rms and riskRegression: bootstrap, and Brier and AUC once more."""
+    return {
+        "judged": [
+            {key: value for key, value in judged.items() if not key.startswith("score_")}
+            for judged in committed["judged"]
+        ]
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "before_output", "after_output", "part"),
+    [
+        ("cox", [], [], None),
+        ("kaplan_meier", [], [], None),
+        ("residuals", [], [], None),
+        ("cox_zph", [str(SHIPPED_COHORT)], [], None),
+        ("validation", [], ["measures"], _measured_by_survival_alone),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_r_prints_the_committed_values(
+    name: str,
+    before_output: list[str],
+    after_output: list[str],
+    part: Callable[[Any], Any] | None,
+    public_data: Path,
+    tmp_path: Path,
+) -> None:
+    output = tmp_path / "printed.json"
+    script = [_rscript_with_survival(), "--vanilla", str(HERE / f"{name}.R")]
     run = subprocess.run(
-        [rscript, "--vanilla", str(HERE / "cox.R"), str(tmp_path), str(output)],
+        [*script, str(public_data), *before_output, str(output), *after_output],
         check=False,
         capture_output=True,
         text=True,
     )
     assert run.returncode == 0, run.stderr
     printed = json.loads(output.read_text(encoding="utf-8"), parse_int=float)
-    committed = json.loads((HERE / "cox.json").read_text(encoding="utf-8"), parse_int=float)
-    assert list(_differences(committed, printed)) == []
+    committed = json.loads((HERE / f"{name}.json").read_text(encoding="utf-8"), parse_int=float)
+    assert list(_differences(part(committed) if part else committed, printed)) == []
 
 
 def test_a_change_in_the_ninth_digit_is_noticed(golden: Any) -> None:

@@ -2,9 +2,9 @@
 #
 #   python -m tests.golden.real_cohorts INDIR && Rscript tests/golden/validation.R INDIR OUT.json
 #
-# Needs R's `survival`, `rms` and `riskRegression`; with a third argument, `measures`, the first
-# only, and leaves out what the others give. A model is fitted to the odd rows and judged on the even ones. Concordance
-# is `survival::concordance`, slope and smooth curve are `coxph`; Brier score, AUC and net
+# Needs R's `survival`, `rms` and `riskRegression`; with a third argument, `measures`, the
+# first only, and leaves out what the others give. A model is fitted to the odd rows and
+# judged on the even ones. Concordance is `survival::concordance`, slope and smooth curve are `coxph`; Brier score, AUC and net
 # benefit are written out from `survfit`; Brier and AUC once more by `riskRegression::Score`.
 # `rms::validate` is a bootstrap, and has a Monte-Carlo error.
 
