@@ -22,14 +22,14 @@ setup: .venv/dev.done
 serve: .venv/service.done
 	$(BIN)/python -m service serve
 
-# Lint, types, import rules and quick tests; under two minutes.
+# Lint, types, import rules and unit tests, under two minutes; the service is tested by make test.
 check: .venv/dev.done
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
-	$(BIN)/pytest -q -m "not slow"
+	$(BIN)/pytest -q -m "not slow" tests/model tests/training
 
 test: .venv/dev.done system-packages
 	$(BIN)/ruff check .

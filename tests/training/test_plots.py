@@ -32,6 +32,8 @@ from training.report.plots import (
 )
 from training.report.plots.assumptions import smooth
 
+pytestmark = pytest.mark.slow  # real plots are drawn
+
 SVG = "{http://www.w3.org/2000/svg}"
 LABEL = Label("a-key", "A <title> & more", 'What "is" seen')
 HOSTILE = '</text><script>alert("$x^2$")</script>'

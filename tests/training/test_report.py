@@ -43,6 +43,8 @@ from training.report.numbers import (
     value_of,
 )
 
+pytestmark = pytest.mark.slow  # whole reports are drawn
+
 HOSTILE = """<script>alert('x')</script>"&amp;<b>"""
 VOID = {"meta", "br", "hr", "img", "link", "input", "col", "wbr"}
 
