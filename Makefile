@@ -22,7 +22,7 @@ setup: .venv/dev.done
 serve: .venv/service.done
 	$(BIN)/python -m service serve
 
-# Lint, types, import rules and unit tests, under two minutes; the service is tested by make test.
+# Lint, types, import rules and unit tests; the service is tested by make test.
 check: .venv/dev.done
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
