@@ -31,7 +31,8 @@ class CoxModel:
     ties : "efron" or "breslow"
     penalty : shape (p,), α of ½ Σ αⱼ βⱼ²
     coefficients : shape (p,), log hazard ratios per standard deviation
-    covariance : shape (p, p), (I + diag α)⁻¹
+    covariance : shape (p, p), (I + diag α)⁻¹; where the penalty was chosen from the data,
+        about the coefficients and averaged over its strength
     months : shape (k,), the distinct death times
     hazard : shape (k,), cumulative baseline hazard Λ0
     hazard_variance : shape (k,), VH, its variance for fixed coefficients

@@ -90,8 +90,8 @@ class Facts:
         covariance = (
             "the inverse of the information"
             if self.penalty == 0
-            else "the inverse of the penalised information, which makes the interval a Bayesian one"
-            " with the penalty as its prior"
+            else "Bayesian, the penalty being the prior: the inverse of the penalised information,"
+            " and where the penalty was chosen by cross-validation averaged over its strength"
         )
         return (
             "Pointwise log-log limits from the variance of the baseline, the covariance of the"
