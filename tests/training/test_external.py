@@ -122,7 +122,10 @@ def test_a_validation_is_recorded_in_the_next_version(trained, other, tmp_path):
 def test_a_recalibrated_version_says_so_and_is_not_validated(trained, other, tmp_path):
     validation = validate_externally(trained, other)
     write_next_version(trained, other, validation, tmp_path / "next", recalibrated=True)
-    manifest = artifact.load(tmp_path / "next").manifest
+    written = artifact.load(tmp_path / "next")
+    assert "Version 1.0.0 was adjusted to Test cohort" in written.documents.card
+    assert "not updated" not in written.documents.card
+    manifest = written.manifest
     assert manifest.version == "1.1.0"
     assert manifest.recalibration is not None
     assert manifest.recalibration.from_version == "1.0.0"

@@ -85,6 +85,18 @@ class Facts:
         )
 
     @property
+    def recalibration(self) -> str | None:
+        """Say how this version was adjusted to another cohort; None where it was not."""
+        adjusted = self.manifest.recalibration
+        if adjusted is None:
+            return None
+        return (
+            f"Version {adjusted.from_version} was adjusted to {adjusted.cohort.name}: all log"
+            f" hazard ratios times {adjusted.slope:.3f}, the baseline hazard times"
+            f" {adjusted.baseline_scale:.3f}."
+        )
+
+    @property
     def interval(self) -> str:
         """Return what the intervals of a prediction are."""
         covariance = (

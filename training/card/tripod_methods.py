@@ -204,11 +204,15 @@ def _evaluation(facts: Facts) -> Iterator[Answer]:
     absent = "No evaluation on another cohort is recorded."
     names = ", ".join(v.cohort.name for v in external)
     yield (
-        "12f",
-        "not_applicable",
-        "This version's coefficients were fitted to its cohort, not updated."
-        if external
-        else f"{absent} So nothing was updated.",
+        ("12f", "answered", facts.recalibration)
+        if facts.recalibration
+        else (
+            "12f",
+            "not_applicable",
+            "This version's coefficients were fitted to its cohort, not updated."
+            if external
+            else f"{absent} So nothing was updated.",
+        )
     )
     yield (
         ("12g", "answered", "By this artifact itself, with the code that serves it.")

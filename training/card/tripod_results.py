@@ -57,7 +57,11 @@ def results(facts: Facts) -> Iterator[Answer]:
     )
     yield "23a", "answered", f"{facts.performance} {facts.validity} Subgroups were not examined."
     yield "23b", "not_applicable", "The cohort's file names no centres, so there are no clusters."
-    yield "24", "not_applicable", "This version was fitted, not updated."
+    yield (
+        ("24", "answered", facts.recalibration)
+        if facts.recalibration
+        else ("24", "not_applicable", "This version was fitted, not updated.")
+    )
 
 
 def _values(facts: Facts) -> str:
