@@ -18,6 +18,7 @@ from service.lifecycle import Lifecycle
 from service.limits import Limits, Rates
 from service.metrics import Measure, Metrics
 from service.openapi import describe
+from service.predictor import Predictor
 from service.registry import Registry
 from service.replay import SeenInDatabase, SeenInMemory, SeenTokens
 from service.request_log import RequestLog
@@ -31,7 +32,7 @@ def create_app(settings: Settings, registry: Registry, store: Store | None = Non
 
     The app closes the store when it stops, once every request is answered. All its
     state is on `app.state`: settings, registry, store, gate, answers, rates, metrics,
-    lifecycle.
+    predictor, lifecycle.
     """
 
     @asynccontextmanager
@@ -56,6 +57,7 @@ def create_app(settings: Settings, registry: Registry, store: Store | None = Non
     app.state.openapi_yaml = None
     app.state.rates = Rates(settings.requests_per_minute)
     app.state.metrics = Metrics(lambda: app.state.registry)
+    app.state.predictor = Predictor(store, app.state.metrics)
     app.state.lifecycle = Lifecycle(app, app.state.metrics)
     for router in (predictions.router, models.router, health.router):
         app.include_router(router)

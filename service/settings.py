@@ -81,6 +81,12 @@ class Settings(BaseSettings):
     jwt_max_lifetime_seconds: int = Field(
         3_600, ge=60, le=86_400, description="Longest lifetime of a token, seconds."
     )
+    public_url: str = Field(
+        "",
+        pattern=r"^(https?://[a-z0-9.-]+(:\d{1,5})?(/[A-Za-z0-9._~/-]*[A-Za-z0-9._~-])?)?$",
+        description="Address by which others reach the service, as `https://risk.example/hsct2`,"
+        " without a slash at the end; in links, and as audience of CDS Hooks tokens.",
+    )
     allowed_hosts: list[str] = Field(
         default_factory=list,
         description="JSON list of `Host` names that are answered beside loopback names; empty:"

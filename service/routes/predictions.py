@@ -1,22 +1,21 @@
 """``POST /v1/predictions``."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from pydantic import ValidationError
-from uuid_utils import uuid7
 
 from service.access import CallerDependency
 from service.audit.errors import DuplicateRecordError
-from service.audit.records import Idempotency, record_of
+from service.audit.records import Idempotency
 from service.audit.store import Store
 from service.body import read_object
 from service.idempotency import HEADER, REPLAYED_HEADER, Answers, first_request
 from service.keys import Scope
 from service.limits import LIMITED
-from service.predictions import Prediction, PredictionQuery, PredictionRequest, answer
+from service.predictions import Prediction, PredictionQuery, PredictionRequest
+from service.predictor import Asked, Predictor
 from service.problems import (
     AUDIT_UNAVAILABLE,
     BODY_TOO_LARGE,
@@ -36,7 +35,6 @@ from service.problems import (
 )
 from service.routes.models import resolve
 from service.stored import StoredAnswer, stored_answer
-from service.version import SERVICE_VERSION
 
 router = APIRouter(tags=["predictions"])
 
@@ -103,38 +101,20 @@ async def predict_survival(
         patient = PredictionRequest.model_validate(submitted)
     except ValidationError as error:
         raise invalid_patient(error, _KNOWN, list(submitted)) from None
-    store: Store | None = state.store
-    prediction = answer(
-        artifact,
-        patient,
-        query,
-        prediction_id=UUID(int=uuid7().int),
-        created_at=datetime.now(UTC),
-        service_version=SERVICE_VERSION,
-        audited=store is not None,
-    )
-    body = prediction.model_dump_json()
-    answers.hold(asked, body)
-    if store is not None:
-        record = record_of(
-            prediction,
-            patient,
-            query,
-            output=body,
-            caller=caller.id,
-            request_id=request.state.request_id,
-            idempotency=Idempotency(asked.key, asked.digest) if asked else None,
+    predictor: Predictor = state.predictor
+    key = Idempotency(asked.key, asked.digest) if asked else None
+    try:
+        answered = await predictor.predict(
+            artifact, patient, query, Asked(caller.id, request.state.request_id, "v1", key)
         )
-        try:
-            await store.append([record])
-        except DuplicateRecordError:
-            # A retry overtook its first request: both get the answer that was stored.
-            first = await answers.find(asked)
-            if first is None:
-                raise
-            return _replayed(first)
-    state.metrics.predicted(prediction)
-    return Response(body, media_type="application/json")
+    except DuplicateRecordError:
+        # A retry overtook its first request: both get the answer that was stored.
+        first = await answers.find(asked)
+        if first is None:
+            raise
+        return _replayed(first)
+    answers.hold(asked, answered.body)
+    return Response(answered.body, media_type="application/json")
 
 
 def _replayed(answer: str) -> Response:

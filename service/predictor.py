@@ -1,0 +1,107 @@
+"""The one way to a prediction, however it was asked for: predict, store, count."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+from uuid import UUID
+
+from uuid_utils import uuid7
+
+from model.artifact import Artifact
+from service.audit.records import Idempotency, Record, record_of
+from service.audit.store import Store
+from service.metrics import Metrics
+from service.predictions import Prediction, PredictionQuery, PredictionRequest, answer
+from service.version import SERVICE_VERSION
+
+Channel = Literal["v1", "batch", "fhir", "cds"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Who asked for a prediction, in which request, and how."""
+
+    caller: str
+    request_id: str
+    channel: Channel
+    idempotency: Idempotency | None = None
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A prediction, and its JSON as it is stored."""
+
+    prediction: Prediction
+    body: str
+
+
+class Predictor:
+    """Answers for patients; what it returns is durable where predictions are stored."""
+
+    def __init__(self, store: Store | None, metrics: Metrics) -> None:
+        self._store = store
+        self._metrics = metrics
+
+    async def predict(
+        self,
+        artifact: Artifact,
+        request: PredictionRequest,
+        query: PredictionQuery,
+        asked: Asked,
+    ) -> Answered:
+        """Predict for one patient, and return once the prediction is stored.
+
+        Raises
+        ------
+        StoreUnavailableError
+            If it cannot be stored, and so is not to be answered.
+        DuplicateRecordError
+            If the idempotency key has an answer already.
+        """
+        [answered] = await self.predict_all(artifact, [request], query, asked)
+        return answered
+
+    async def predict_all(
+        self,
+        artifact: Artifact,
+        requests: Sequence[PredictionRequest],
+        query: PredictionQuery,
+        asked: Asked,
+    ) -> list[Answered]:
+        """Predict for several patients of one request; all are stored, or none."""
+        answered: list[Answered] = []
+        records: list[Record] = []
+        for request in requests:
+            prediction = answer(
+                artifact,
+                request,
+                query,
+                prediction_id=UUID(int=uuid7().int),
+                created_at=datetime.now(UTC),
+                service_version=SERVICE_VERSION,
+                audited=self._store is not None,
+            )
+            answered.append(Answered(prediction, prediction.model_dump_json()))
+            if self._store is not None:
+                records.append(_record(answered[-1], request, query, asked))
+        if self._store is not None:
+            await self._store.append(records)
+        for one in answered:
+            self._metrics.predicted(one.prediction)
+        return answered
+
+
+def _record(
+    answered: Answered, request: PredictionRequest, query: PredictionQuery, asked: Asked
+) -> Record:
+    return record_of(
+        answered.prediction,
+        request,
+        query,
+        output=answered.body,
+        caller=asked.caller,
+        request_id=asked.request_id,
+        channel=asked.channel,
+        idempotency=asked.idempotency,
+    )
