@@ -56,7 +56,7 @@ def create_app(settings: Settings, registry: Registry, store: Store | None = Non
     app.state.answers = Answers(store)
     app.state.openapi_yaml = None
     app.state.rates = Rates(settings.requests_per_minute)
-    app.state.metrics = Metrics(lambda: app.state.registry)
+    app.state.metrics = Metrics(lambda: app.state.registry, store)
     app.state.predictor = Predictor(store, app.state.metrics)
     app.state.lifecycle = Lifecycle(app, app.state.metrics)
     for router in (predictions.router, models.router, health.router):

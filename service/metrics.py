@@ -16,6 +16,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.audit.store import Store
 from service.predictions import Prediction
 from service.registry import Registry
 from service.request_log import METHODS
@@ -32,7 +33,7 @@ class Metrics:
     address, a caller or anything that was submitted.
     """
 
-    def __init__(self, models: Callable[[], Registry]) -> None:
+    def __init__(self, models: Callable[[], Registry], store: Store | None) -> None:
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "hsct2_requests",
@@ -84,6 +85,8 @@ class Metrics:
         )
         ProcessCollector(registry=self._registry)
         self._registry.register(_Served(models))
+        if store is not None:
+            self._registry.register(_Audited(store))
 
     def predicted(self, prediction: Prediction) -> None:
         """Count a prediction, what was imputed in it and its warnings."""
@@ -143,6 +146,31 @@ class _Served(Collector):
             "hsct2_refused_artifacts",
             "Artifacts in the folder of models that are not served; /readyz gives the reasons.",
             value=len(registry.refused),
+        )
+
+
+class _Audited(Collector):
+    """The audit store as it is when somebody looks."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def collect(self) -> Iterator[Metric]:
+        """Return how far the store is behind, and whether it can be written."""
+        yield GaugeMetricFamily(
+            "hsct2_audit_lag_seconds",
+            "Time that the oldest prediction not yet durable has waited.",
+            value=self._store.lag_seconds,
+        )
+        yield GaugeMetricFamily(
+            "hsct2_audit_waiting_rows",
+            "Predictions that wait to be stored, and to be answered after that.",
+            value=self._store.waiting_rows,
+        )
+        yield GaugeMetricFamily(
+            "hsct2_audit_available",
+            "1 where the last attempt to store succeeded, else 0.",
+            value=float(self._store.is_available),
         )
 
 

@@ -1,7 +1,5 @@
 """The rows as a file for others to read: JSON lines or Parquet."""
 
-import importlib
-import importlib.util
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
@@ -9,7 +7,6 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
-from service.audit.errors import StoreError
 from service.audit.records import COLUMNS, StoredPrediction, moment
 
 _JSON_COLUMNS = ("input", "query", "output", "warnings")
@@ -37,17 +34,10 @@ def write_ndjson(rows: Iterable[StoredPrediction], out: IO[str]) -> int:
 
 
 def write_parquet(rows: Iterable[StoredPrediction], out: Path) -> int:
-    """Write a Parquet file, its JSON columns as text; return how many rows.
+    """Write a Parquet file, its JSON columns as text; return how many rows."""
+    import pyarrow as arrow  # takes 30 MB: loaded by those who use it
+    from pyarrow import parquet
 
-    Raises
-    ------
-    StoreError
-        If pyarrow is not installed.
-    """
-    if importlib.util.find_spec("pyarrow") is None:
-        raise StoreError("Parquet needs the package pyarrow, which is not installed; use NDJSON")
-    arrow: Any = importlib.import_module("pyarrow")
-    parquet: Any = importlib.import_module("pyarrow.parquet")
     types = {"sequence": arrow.int64(), "created_at": arrow.timestamp("us", tz="UTC")}
     names = [name for name in COLUMNS if name not in _LEFT_OUT]
     schema = arrow.schema([(name, types.get(name, arrow.string())) for name in names])

@@ -70,6 +70,11 @@ class Store:
         return self._queue.rows
 
     @property
+    def lag_seconds(self) -> float:
+        """How long the oldest row that is not yet durable has waited; 0 where none does."""
+        return self._queue.lag_seconds
+
+    @property
     def is_available(self) -> bool:
         """Whether the last attempt to write succeeded."""
         return self._writer.is_available

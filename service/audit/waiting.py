@@ -29,12 +29,21 @@ class WaitingQueue(Generic[T]):
         self._rows = 0
         self._closed = False
         self._several = False
+        self._oldest: float | None = None
+        self._oldest_taken: float | None = None
         self._changed = threading.Condition()
 
     @property
     def rows(self) -> int:
         """How many rows wait."""
         return self._rows
+
+    @property
+    def lag_seconds(self) -> float:
+        """How long the oldest row has been here: waiting, or taken and not yet done with."""
+        with self._changed:
+            since = [at for at in (self._oldest_taken, self._oldest) if at is not None]
+        return time.monotonic() - min(since) if since else 0.0
 
     def put(self, item: T, rows: int) -> None:
         """Add an item.
@@ -51,6 +60,8 @@ class WaitingQueue(Generic[T]):
                 raise StoreUnavailableError("the audit store is closed")
             if self._rows and self._rows + rows > self._limit:
                 raise StoreBusyError("too many rows wait for the audit store")
+            if self._oldest is None:
+                self._oldest = time.monotonic()
             self._items.append(item)
             self._rows += rows
             self._changed.notify()
@@ -64,6 +75,7 @@ class WaitingQueue(Generic[T]):
             None when the queue is closed and empty.
         """
         with self._changed:
+            self._oldest_taken = None  # whoever takes more is done with what was taken
             if not self._items and not self._closed:
                 timeout = None if seconds == float("inf") else max(seconds, 0)
                 self._changed.wait(timeout)
@@ -77,6 +89,7 @@ class WaitingQueue(Generic[T]):
             taken = list(self._items)
             self._items.clear()
             self._rows = 0
+            self._oldest, self._oldest_taken = None, self._oldest
             self._several = len(taken) > 1
             return taken
 

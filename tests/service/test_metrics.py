@@ -1,6 +1,9 @@
 """``GET /metrics``: what Prometheus counts, and that no label holds what was submitted."""
 
+import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -151,6 +154,28 @@ def test_models_and_the_start_of_the_process_are_told(
     assert len([name for name, _ in found if name == "hsct2_model_info"]) == 2
     assert found["hsct2_refused_artifacts", frozenset()] == 0
     assert time.time() - 3600 < found["process_start_time_seconds", frozenset()] < time.time()
+
+
+def test_the_audit_lag_is_how_long_a_prediction_waits_for_the_store(
+    counted: httpx.Client, server: Server
+) -> None:
+    def lag() -> float:
+        return samples(counted)["hsct2_audit_lag_seconds", frozenset()]
+
+    assert lag() == 0
+    database = str(server.settings["audit_url"]).removeprefix("sqlite:///")
+    with closing(sqlite3.connect(database, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")  # nobody else can write
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(counted.post, "/v1/predictions", json={"ecog": 1})
+            while lag() == 0:
+                time.sleep(0.01)
+            time.sleep(0.1)
+            assert lag() > 0.1
+            other.execute("ROLLBACK")
+            assert waiting.result().status_code == 200
+    assert lag() == 0
+    assert samples(counted)["hsct2_audit_available", frozenset()] == 1
 
 
 def test_no_label_holds_what_was_submitted(counted: httpx.Client) -> None:

@@ -1,9 +1,9 @@
-import importlib.util
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from pyarrow import parquet
 from typer.testing import CliRunner, Result
 
 from service.audit.commands import AuditPlace, audit_commands
@@ -105,17 +105,17 @@ def test_export_writes_every_row_to_a_private_file(place: Place, tmp_path: Path)
     assert "exists already" in again.stderr
 
 
-def test_export_writes_parquet_where_pyarrow_is_and_says_so_where_not(place: Place, tmp_path: Path):
+def test_export_writes_parquet(place: Place, tmp_path: Path):
     ids = fill(place, 3)
     out = tmp_path / "rows.parquet"
     result = run(place, "export", "--format", "parquet", "--out", out)
-    if importlib.util.find_spec("pyarrow") is None:
-        assert result.exit_code == 1
-        assert "needs the package pyarrow" in result.stderr
-        assert not out.exists()
-        return
-    parquet = importlib.import_module("pyarrow.parquet")
-    assert parquet.read_table(out)["prediction_id"].to_pylist() == ids
+    assert result.exit_code == 0, result.output
+    exported = parquet.read_table(out).to_pylist()
+    assert [row["prediction_id"] for row in exported] == ids
+    assert json.loads(exported[0]["output"]) == {"risk": {"category": "hoch ≥ 2"}}
+    assert exported[0]["created_at"].utcoffset() == timedelta(0)
+    assert "salt" not in exported[0]
+    assert out.stat().st_mode & 0o777 == 0o600
 
 
 def test_erase_prints_the_heads_to_log(place: Place):
