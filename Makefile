@@ -37,7 +37,7 @@ test: .venv/dev.done system-packages
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
-	$(BIN)/pytest
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 train: .venv/dev.done
 	$(BIN)/python -m training fit training/cohorts/hsct2_synthetic.csv --out model/artifacts
