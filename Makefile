@@ -51,7 +51,7 @@ bench: .venv/dev.done
 
 # The fault tests with many kills, bodies and predictions; hours, not minutes.
 soak: .venv/dev.done system-packages
-	TEST_SCALE=soak $(BIN)/pytest tests/faults --junit-xml=build/soak.xml
+	TEST_SCALE=soak $(BIN)/pytest tests/faults tests/contract --junit-xml=build/soak.xml
 
 openapi: .venv/dev.done
 	$(BIN)/python -m service openapi --out openapi.yaml

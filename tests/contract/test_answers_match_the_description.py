@@ -13,6 +13,7 @@ from openapi_schema_validator import OAS31Validator
 
 from tests.contract.conftest import Guarded
 from tests.contract.test_description import walk
+from tests.faults.scale import SCALE
 from tests.server import FULL_PATIENT
 
 
@@ -76,8 +77,9 @@ def test_the_examples_of_the_description_are_answered(description: Any, guarded:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("has_key", [True, False], ids=["with a key", "without"])
 def test_schemathesis_finds_no_deviation(
-    description: Any, guarded: Guarded, tmp_path: Path
+    has_key: bool, description: Any, guarded: Guarded, tmp_path: Path
 ) -> None:
     described = copy.deepcopy(description)
     predict = described["paths"]["/v1/predictions"]["post"]
@@ -91,10 +93,10 @@ def test_schemathesis_finds_no_deviation(
             "run",
             str(specification),
             f"--url={guarded.server.address}",
-            f"--header=X-API-Key: {guarded.key}",
+            *([f"--header=X-API-Key: {guarded.key}"] if has_key else []),
             "--checks=all",
-            "--max-examples=40",
-            "--max-time=30",
+            f"--max-examples={2 * SCALE.fuzz_seconds}",
+            f"--max-time={SCALE.fuzz_seconds}",
             "--seed=1",
             "--continue-on-failure",
             "--report=json",
@@ -104,7 +106,7 @@ def test_schemathesis_finds_no_deviation(
         check=False,
         capture_output=True,
         text=True,
-        timeout=150,
+        timeout=120 + 2 * SCALE.fuzz_seconds,
     )
     assert run.returncode == 0, run.stdout[-8000:]
     selected = sum(len(path) for path in described["paths"].values())

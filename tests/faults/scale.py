@@ -13,12 +13,25 @@ class Scale:
     predictions: int
     reloads: int
     requests_traced: int
+    fuzz_seconds: int
 
 
 _SCALES = {
-    "small": Scale(kills=5, hostile_bodies=500, predictions=10_000, reloads=20, requests_traced=60),
+    "small": Scale(
+        kills=5,
+        hostile_bodies=500,
+        predictions=50_000,
+        reloads=20,
+        requests_traced=60,
+        fuzz_seconds=20,
+    ),
     "soak": Scale(
-        kills=50, hostile_bodies=10_000, predictions=1_000_000, reloads=100, requests_traced=1_000
+        kills=50,
+        hostile_bodies=10_000,
+        predictions=1_000_000,
+        reloads=100,
+        requests_traced=1_000,
+        fuzz_seconds=1_800,
     ),
 }
 
