@@ -66,6 +66,7 @@ def _build(app: FastAPI) -> dict[str, Any]:
         for parameter in operation.get("parameters", ()):
             _never_null(parameter["schema"])
     schemas |= _named_choices(schemas["Patient"])
+    _say_double(described)
     described["components"]["schemas"] = dict(sorted(schemas.items()))
     return described
 
@@ -80,6 +81,18 @@ def _rename(node: Any, old: str, new: str) -> None:
     elif isinstance(node, list):
         for value in node:
             _rename(value, old, new)
+
+
+def _say_double(node: Any) -> None:
+    """Give every number its format: without one, Java's clients get decimals of any size."""
+    if isinstance(node, dict):
+        if node.get("type") == "number":
+            node["format"] = "double"
+        for value in node.values():
+            _say_double(value)
+    elif isinstance(node, list):
+        for value in node:
+            _say_double(value)
 
 
 def _never_null(schema: dict[str, Any]) -> None:
