@@ -58,6 +58,7 @@ openapi: .venv/dev.done
 
 docs: .venv/dev.done
 	$(BIN)/python -m docs.readme
+	$(BIN)/python -m docs.chart_codes
 
 # What the tests compare with, call by, look through and watch with.
 system-packages:

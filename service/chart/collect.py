@@ -99,7 +99,7 @@ def collect_prefetch(prefetch: Mapping[str, Any]) -> Chart:
     ChartError
         if it is not an object, or about several patients
     """
-    if not isinstance(prefetch, Mapping):
+    if not isinstance(prefetch, dict):
         raise ChartError([issue("malformed", expression="prefetch")])
     found = (
         item
@@ -118,7 +118,7 @@ def _resources(
         yield issue("circular", expression=expression)
     elif len(within) >= _DEEPEST:
         yield issue("too_deep", expression=expression)
-    elif not isinstance(value, Mapping):
+    elif not isinstance(value, dict):
         yield issue("malformed", expression=expression)
     elif not isinstance(name := value.get("resourceType"), str):
         yield issue("not_a_resource", expression=expression)
@@ -165,7 +165,7 @@ def _items(parent: Json, key: str, expression: str) -> Iterator[tuple[str, Json 
         yield f"{expression}.{key}", None
         return
     for index, item in enumerate(items):
-        yield f"{expression}.{key}[{index}]", item if isinstance(item, Mapping) else None
+        yield f"{expression}.{key}[{index}]", item if isinstance(item, dict) else None
 
 
 def _split(found: Iterable[Entry | Issue]) -> tuple[list[Entry], list[Issue]]:
@@ -239,9 +239,12 @@ def _version(entry: Entry) -> tuple[float, int]:
 def _about_patients(entries: Iterable[Entry]) -> tuple[list[Entry], list[Issue]]:
     about: list[Entry] = []
     remarks: list[Issue] = []
+    others: dict[str | None, bool] = {None: False}
     for entry in entries:
         reference = _reference_to_subject(entry)
-        if reference is not None and is_of_another_kind(reference):
+        if reference not in others:
+            others[reference] = is_of_another_kind(reference or "")
+        if others[reference]:
             remarks.append(issue("not_about_a_patient", expression=f"{entry.expression}.subject"))
         else:
             about.append(entry)
@@ -249,10 +252,8 @@ def _about_patients(entries: Iterable[Entry]) -> tuple[list[Entry], list[Issue]]
 
 
 def _reference_to_subject(entry: Entry) -> str | None:
-    for name in ("subject", "patient"):
-        if reference := text_of(object_of(entry.resource.get(name)).get("reference")):
-            return reference
-    return None
+    named = entry.resource.get("subject") or entry.resource.get("patient")
+    return text_of(named.get("reference")) if isinstance(named, dict) else None
 
 
 def _first_other_patient(entries: Iterable[Entry]) -> str | None:
@@ -277,9 +278,12 @@ def _subjects(entries: Sequence[Entry]) -> Iterator[tuple[Subject, str]]:
             yield subject, entry.expression
             if entry.full_url:
                 by_url[entry.full_url] = subject
+    first_places: dict[str, Entry] = {}
     for entry in entries:
-        reference = _reference_to_subject(entry) if entry.type != "Patient" else None
-        if reference and (named := subject_of(reference, by_url)):
+        if entry.type != "Patient" and (reference := _reference_to_subject(entry)):
+            first_places.setdefault(reference, entry)
+    for reference, entry in first_places.items():
+        if named := subject_of(reference, by_url):
             yield named, f"{entry.expression}.subject"
 
 

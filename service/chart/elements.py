@@ -18,20 +18,20 @@ _TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d
 
 def object_of(value: Any) -> Json:
     """Return a JSON object; an empty one for anything else."""
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def objects(value: Any) -> Iterator[tuple[int, Json]]:
     """Yield the objects of a list with their index, and nothing of anything else."""
     if isinstance(value, list | tuple):
         for index, item in enumerate(value):
-            if isinstance(item, Mapping):
+            if isinstance(item, dict):
                 yield index, item
 
 
 def text_of(value: Any) -> str | None:
     """Return a text without surrounding blanks; None for anything else or an empty one."""
-    return (value.strip() or None) if isinstance(value, str) else None
+    return value.strip() or None if isinstance(value, str) else None
 
 
 def number_of(value: Any) -> float | None:
@@ -47,7 +47,7 @@ def number_of(value: Any) -> float | None:
 
 def codings(concept: Any) -> Iterator[tuple[str, str]]:
     """Yield system and code of a CodeableConcept's codings, systems by their usual name."""
-    if not isinstance(concept, Mapping):
+    if not isinstance(concept, dict):
         return
     for _, coding in objects(concept.get("coding")):
         system, code = coding.get("system"), coding.get("code")

@@ -169,7 +169,9 @@ def _finding(
         return Finding(None, candidate.moment, tuple(issues.values()))
     if candidate.moment is None:
         add("undated_value")
-    elif now.astimezone(UTC).date() - candidate.moment.day > timedelta(days=candidate.measure.limit_days):
+    elif now.astimezone(UTC).date() - candidate.moment.day > timedelta(
+        days=candidate.measure.limit_days
+    ):
         add("stale_value")
     if _is_preliminary(candidate):
         add("preliminary_value")
