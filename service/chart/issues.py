@@ -37,6 +37,10 @@ ISSUES: Mapping[str, tuple[Severity, str]] = {
     "contradictory_answer": (_WARNING, "A coded value that says two things is not used."),
     "missing_unit": (_WARNING, "A value without a unit is not used."),
     "unknown_unit": (_WARNING, "A value whose unit cannot be converted is not used."),
+    "too_many_unusable": (
+        _WARNING,
+        "So many values have units that cannot be converted that no older one is looked for.",
+    ),
     "out_of_range": (_WARNING, "A value outside the accepted range is not used."),
     "contradictory_code": (_WARNING, "An Observation coded as two covariates is not used."),
     "about_another": (_WARNING, "An Observation with a focus other than the patient is not used."),

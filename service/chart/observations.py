@@ -16,6 +16,10 @@ _WITHDRAWN = ("cancelled", "entered-in-error")
 _TIMES = ("effectiveDateTime", "effectivePeriod.end", "effectiveInstant", "issued")
 _RELATIVE_TOLERANCE = 1e-9
 
+# Each new unit takes the library a millisecond: ten thousand would take ten seconds.
+_COSTLY = ("unknown_unit", "no_white_cell_count")
+_MOST_COSTLY = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -136,9 +140,12 @@ def latest(candidates: Sequence[Candidate], read: Reader, now: datetime) -> Find
 
     Values of the same time that differ are none: to choose would be a guess. A
     preliminary value gives way to a final one of the same time, a derived one to a
-    measured one.
+    measured one. After `_MOST_COSTLY` values whose unit cannot be converted no older
+    one is looked for.
     """
     issues: dict[str, Issue] = {}
+    costly = 0
+    covariate = candidates[0].measure.covariate if candidates else None
     for together in _latest_first(candidates):
         usable: list[tuple[Candidate, Read]] = []
         for candidate in together:
@@ -146,8 +153,12 @@ def latest(candidates: Sequence[Candidate], read: Reader, now: datetime) -> Find
             if isinstance(outcome, Read):
                 usable.append((candidate, outcome))
             else:
-                code, covariate = outcome.code, candidate.measure.covariate
+                code = outcome.code
                 issues.setdefault(code, issue(code, covariate, candidate.expression))
+                costly += code in _COSTLY
+            if costly > _MOST_COSTLY:
+                issues["too_many_unusable"] = issue("too_many_unusable", covariate)
+                return Finding(None, None, tuple(issues.values()))
         if usable:
             usable = [p for p in usable if not _is_preliminary(p[0])] or usable
             usable = [p for p in usable if not p[1].is_derived] or usable

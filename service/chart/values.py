@@ -11,6 +11,7 @@ from service.chart.units import factor_of, has_unit, is_percent
 
 _DEAD_ECOG, _DEAD_KARNOFSKY = 5, 0
 _DIGITS = ".10g"
+_MOST_COUNTS_OF_A_TIME = 20
 
 
 def quantity(candidate: Candidate) -> Read | Refused:
@@ -47,23 +48,19 @@ def _checked(read: Read | Refused, measure: Measure) -> Read | Refused:
 
 
 class WhiteCells:
-    """White-cell counts by their time, for percentages of them."""
+    """White-cell counts by their time, for percentages of them; read when asked for."""
 
     def __init__(self, counts: Iterable[Candidate]) -> None:
-        self._at: dict[datetime, list[float]] = {}
-        self._on: dict[date, list[float]] = {}
-        self._on_day_without_time: dict[date, list[float]] = {}
+        self._at: dict[datetime, list[Candidate]] = {}
+        self._on: dict[date, list[Candidate]] = {}
+        self._on_day_without_time: dict[date, list[Candidate]] = {}
         for count in counts:
-            read = quantity(count)
-            if isinstance(read, Read) and count.moment:
-                self._add(float(read.value), count.moment)
-
-    def _add(self, value: float, moment: Moment) -> None:
-        self._on.setdefault(moment.day, []).append(value)
-        if moment.instant:
-            self._at.setdefault(moment.instant, []).append(value)
-        else:
-            self._on_day_without_time.setdefault(moment.day, []).append(value)
+            if moment := count.moment:
+                self._on.setdefault(moment.day, []).append(count)
+                if moment.instant:
+                    self._at.setdefault(moment.instant, []).append(count)
+                else:
+                    self._on_day_without_time.setdefault(moment.day, []).append(count)
 
     def of(self, moment: Moment | None) -> float | None:
         """Return the count of the same time, 10⁹/L; None without one or with different ones.
@@ -76,8 +73,11 @@ class WhiteCells:
             counts = self._on.get(moment.day, [])
         else:
             counts = self._at.get(moment.instant) or self._on_day_without_time.get(moment.day, [])
-        agree = counts and all(same(counts[0], other) for other in counts)
-        return counts[0] if agree else None
+        if len(counts) > _MOST_COUNTS_OF_A_TIME:
+            return None
+        values = [float(r.value) for r in map(quantity, counts) if isinstance(r, Read)]
+        agree = values and all(same(values[0], other) for other in values)
+        return values[0] if agree else None
 
 
 def lymphocytes(candidate: Candidate, white_cells: WhiteCells) -> Read | Refused:
