@@ -1,0 +1,1 @@
+"""FHIR R4: a chart in, a `RiskAssessment` out, and the definitions of what is ours."""
