@@ -1,21 +1,60 @@
 """Read a JSON body strictly: bounded, UTF-8, no duplicate keys, no numbers JSON lacks."""
 
+import asyncio
 import json
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from fastapi import Request
 
 from service.problems import (
     BODY_TOO_LARGE,
+    INVALID_CHART,
     INVALID_JSON,
     INVALID_PATIENT,
     UNSUPPORTED_MEDIA_TYPE,
     FieldProblem,
     ProblemError,
+    ProblemType,
+)
+
+_LARGE_BYTES = 262_144
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a body must be.
+
+    Attributes
+    ----------
+    noun : what the object is, for messages
+    hint : what it needs, for whoever sends nothing
+    kind : the problem of JSON that is no object
+    as_text : whether the object is handed on as text, so that no character may be half of one
+    """
+
+    media_types: tuple[str, ...]
+    noun: str
+    hint: str
+    kind: ProblemType
+    as_text: bool = False
+
+
+PATIENT = Expected(
+    ("application/json",), "a patient", "a patient needs at least ecog", INVALID_PATIENT
+)
+CHART = Expected(
+    ("application/fhir+json", "application/json"),
+    "a FHIR resource",
+    "a chart is one FHIR resource",
+    INVALID_CHART,
+    as_text=True,
 )
 
 
-async def read_object(request: Request, max_bytes: int) -> tuple[dict[str, Any], bytes]:
+async def read_object(
+    request: Request, max_bytes: int, expected: Expected = PATIENT
+) -> tuple[dict[str, Any], bytes]:
     """Return a request's JSON object and its bytes.
 
     Raises
@@ -24,16 +63,20 @@ async def read_object(request: Request, max_bytes: int) -> tuple[dict[str, Any],
         413, 415, or 400 with what is wrong; 422 if it is JSON, but no object.
     """
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type != "application/json":
+    if content_type not in expected.media_types:
         raise ProblemError(
-            UNSUPPORTED_MEDIA_TYPE, "Send a JSON object as Content-Type: application/json."
+            UNSUPPORTED_MEDIA_TYPE,
+            f"Send a JSON object as Content-Type: {' or '.join(expected.media_types)}.",
         )
     content = await _read(request, max_bytes)
-    value = _parse(content)
+    if len(content) > _LARGE_BYTES:
+        value = await asyncio.to_thread(_parse, content, expected)  # others are served meanwhile
+    else:
+        value = _parse(content, expected)
     if not isinstance(value, dict):
         raise ProblemError(
-            INVALID_PATIENT,
-            "The body must be one JSON object, a patient.",
+            expected.kind,
+            f"The body must be one JSON object, {expected.noun}.",
             [FieldProblem(field=None, code="object_type", message="must be a JSON object")],
         )
     return value, content
@@ -53,21 +96,34 @@ async def _read(request: Request, max_bytes: int) -> bytes:
     return bytes(content)
 
 
-def _parse(content: bytes) -> Any:
+def _parse(content: bytes, expected: Expected) -> Any:
     if not content.strip():
-        raise ProblemError(INVALID_JSON, "The body is empty; a patient needs at least ecog.")
+        raise ProblemError(INVALID_JSON, f"The body is empty; {expected.hint}.")
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ProblemError(INVALID_JSON, f"Not UTF-8 at byte {error.start}.") from None
     try:
-        return json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_no_number)
+        value = json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_no_number)
     except json.JSONDecodeError as error:
         raise ProblemError(
             INVALID_JSON, f"Not JSON at line {error.lineno}, column {error.colno}."
         ) from None
     except (ValueError, RecursionError):
         raise ProblemError(INVALID_JSON, "A number is too long or the nesting too deep.") from None
+    if expected.as_text:
+        _check_characters(value, text)
+    return value
+
+
+def _check_characters(value: Any, text: str) -> None:
+    """Refuse half a character: JSON can escape one, but no text can hold it."""
+    if "\\ud" not in text and "\\uD" not in text:
+        return
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ProblemError(INVALID_JSON, "A string holds half a surrogate pair.") from None
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

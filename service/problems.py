@@ -3,6 +3,7 @@
 A problem never repeats what was submitted.
 """
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,8 +16,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from service.audit.errors import StoreUnavailableError
+from service.chart.reading import Issue, Severity
+from service.fhir.elements import MEDIA_TYPE as FHIR_MEDIA_TYPE
+from service.fhir.elements import OperationOutcome
+from service.fhir.outcome import operation_outcome
+from service.fhir.refusals import RefusedError
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:hsct2-risk:problem:"
@@ -41,12 +48,14 @@ NOT_FOUND = ProblemType("not-found", 404, "There is nothing at this address")
 UNKNOWN_PREDICTION = ProblemType("unknown-prediction", 404, "No such prediction is stored")
 UNKNOWN_MODEL = ProblemType("unknown-model", 404, "No such model is served")
 METHOD_NOT_ALLOWED = ProblemType("method-not-allowed", 405, "The address has no such method")
+NOT_ACCEPTABLE = ProblemType("not-acceptable", 406, "The answer has no such form")
 BODY_TOO_SLOW = ProblemType("body-too-slow", 408, "The body did not arrive in time")
 RELOAD_REFUSED = ProblemType("reload-refused", 409, "The models cannot be replaced")
 BODY_TOO_LARGE = ProblemType("body-too-large", 413, "The body is too large")
 UNSUPPORTED_MEDIA_TYPE = ProblemType("unsupported-media-type", 415, "The body must be JSON")
 MISDIRECTED = ProblemType("misdirected-request", 421, "The service does not answer to this host")
 INVALID_PATIENT = ProblemType("invalid-patient", 422, "The patient is not valid")
+INVALID_CHART = ProblemType("invalid-chart", 422, "The chart cannot be assessed")
 INVALID_REQUEST = ProblemType("invalid-request", 422, "The request is not valid")
 IDEMPOTENCY_KEY_REUSED = ProblemType(
     "idempotency-key-reused", 422, "The idempotency key was used for another request"
@@ -121,22 +130,64 @@ def problem_response(
         request_id=request_id,
         errors=list(errors),
     )
-    return Response(problem.model_dump_json(), kind.status, headers, media_type=MEDIA_TYPE)
+    return _ProblemResponse(problem, headers)
 
 
-def documented(*kinds: ProblemType) -> dict[int | str, dict[str, Any]]:
-    """Return what OpenAPI says of these problems, and of those that any such route has."""
+class _ProblemResponse(Response):
+    """A problem in the form that its address speaks; only when sent does it know the address."""
+
+    def __init__(self, problem: Problem, headers: Mapping[str, str] | None) -> None:
+        super().__init__(problem.model_dump_json(), problem.status, headers, MEDIA_TYPE)
+        self._problem = problem
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if speaks_fhir(scope["path"]):
+            rest = {k: v for k, v in self.headers.items() if not k.startswith("content-")}
+            response = _outcome_response(_outcome(self._problem), self.status_code, rest)
+            await response(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
+def speaks_fhir(path: str) -> bool:
+    """Return whether errors of an address are OperationOutcomes, as FHIR and CDS Hooks ask."""
+    return path.split("/", 2)[1:2] in (["fhir"], ["cds-services"])
+
+
+def _outcome_response(
+    outcome: OperationOutcome, status: int, headers: Mapping[str, str] | None = None
+) -> Response:
+    content = json.dumps(outcome, ensure_ascii=False)
+    return Response(content, status, headers, FHIR_MEDIA_TYPE)
+
+
+def _outcome(problem: Problem) -> OperationOutcome:
+    name = problem.type.removeprefix(TYPE_PREFIX)
+    issues = [
+        Issue(Severity.ERROR, name, None, None if e.field is None else f"http.{e.field}", e.message)
+        for e in problem.errors
+    ] or [Issue(Severity.ERROR, name, None, None, problem.detail)]
+    return operation_outcome(issues, problem.request_id)
+
+
+def documented(*kinds: ProblemType, as_outcomes: bool = False) -> dict[int | str, dict[str, Any]]:
+    """Return what OpenAPI says of these problems, and of those that any such route has.
+
+    `as_outcomes` is for routes whose address `speaks_fhir`.
+    """
+    content = {MEDIA_TYPE: {"schema": _PROBLEM_SCHEMA}}
+    if as_outcomes:
+        content = {FHIR_MEDIA_TYPE: {"schema": _OUTCOME_SCHEMA}}
     by_status: dict[int | str, dict[str, Any]] = {}
     where_credentials_are_asked_for = (CREDENTIALS_UNCHECKED,) if UNAUTHENTICATED in kinds else ()
     for kind in (*kinds, *where_credentials_are_asked_for, INTERNAL):
-        entry = by_status.setdefault(
-            kind.status, {"description": "", "content": {MEDIA_TYPE: {"schema": _PROBLEM_SCHEMA}}}
-        )
+        entry = by_status.setdefault(kind.status, {"description": "", "content": content})
         entry["description"] = " or ".join(filter(None, (entry["description"], kind.title)))
     return by_status
 
 
 _PROBLEM_SCHEMA = {"$ref": "#/components/schemas/Problem"}
+_OUTCOME_SCHEMA = {"$ref": "#/components/schemas/OperationOutcome"}
 
 
 def field_problems(
@@ -188,6 +239,11 @@ def install(app: FastAPI) -> None:
             "Nothing was lost; try again in a moment.",
             headers={"Retry-After": "1"},
         )
+
+    @app.exception_handler(RefusedError)
+    async def on_refused(request: Request, error: RefusedError) -> Response:
+        outcome = operation_outcome(error.issues, request.state.request_id)
+        return _outcome_response(outcome, error.status)
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(request: Request, error: RequestValidationError) -> Response:

@@ -4,11 +4,62 @@ from collections.abc import Mapping, Sequence
 
 from service.chart.reading import Issue, Severity
 from service.fhir.elements import OperationOutcome, OutcomeIssue
+from service.fhir.systems import ISSUE_SYSTEM
 
-ISSUE_SYSTEM = "https://hsct2-risk.example/fhir/CodeSystem/hsct2-risk-issue"
-"""The system of `Issue.code`; its codes are stable."""
-
-ISSUE_TYPES: Mapping[str, str] = {}
+ISSUE_TYPES: Mapping[str, str] = {
+    # Of the chart
+    "not_a_resource": "structure",
+    "batch_bundle": "structure",
+    "malformed": "structure",
+    "circular": "structure",
+    "too_deep": "structure",
+    "several_subjects": "multiple-matches",
+    "ecog_not_determined": "required",
+    "contradictory_values": "conflict",
+    "contradictory_disease": "conflict",
+    "not_a_number": "value",
+    "not_a_grade": "value",
+    "out_of_range": "value",
+    "unknown_answer": "code-invalid",
+    "unknown_unit": "code-invalid",
+    "missing_unit": "required",
+    # Of the patient, to whom the model does not apply
+    "deceased": "business-rule",
+    "no_acute_leukaemia": "business-rule",
+    "no_prior_transplant": "business-rule",
+    # Of the call
+    "duplicate": "duplicate",
+    "greater_than": "value",
+    "greater_than_equal": "value",
+    "less_than": "value",
+    "less_than_equal": "value",
+    "float_parsing": "value",
+    "parameter_value": "value",
+    "required": "required",
+    "structure": "structure",
+    "too_many_entries": "too-costly",
+    "unknown_parameter": "not-supported",
+    # The problems of every route
+    "audit-unavailable": "no-store",
+    "body-too-large": "too-long",
+    "body-too-slow": "timeout",
+    "credentials-unchecked": "transient",
+    "forbidden": "forbidden",
+    "internal-error": "exception",
+    "invalid-chart": "invalid",
+    "invalid-json": "structure",
+    "invalid-request": "value",
+    "method-not-allowed": "not-supported",
+    "misdirected-request": "security",
+    "not-acceptable": "not-supported",
+    "not-found": "not-found",
+    "not-ready": "transient",
+    "overloaded": "throttled",
+    "rate-limited": "throttled",
+    "unauthenticated": "login",
+    "unknown-model": "not-found",
+    "unsupported-media-type": "not-supported",
+}
 """FHIR's `IssueType` of the issues for which the severity does not say it."""
 
 _OF_SEVERITY: Mapping[Severity, str] = {
