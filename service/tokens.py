@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import combinations
 from typing import Any
 
 import jwt
@@ -18,13 +19,29 @@ from service.keys import Scope
 from service.public_keys import ALGORITHMS
 from service.replay import SeenTokens
 
+_SMART_RESOURCES = ("RiskAssessment", "*")
+_SMART_PERMISSIONS = (
+    "write",  # SMART 1
+    "*",
+    # SMART 2: create, and what may follow it, in this order
+    *("c" + "".join(rest) for n in range(5) for rest in combinations("ruds", n)),
+)
+
 SCOPE_NAMES: Mapping[str, Scope] = {
     "predict": Scope.PREDICT,
     "audit": Scope.AUDIT,
     "admin": Scope.ADMIN,
+    **{
+        f"system/{resource}.{permission}": Scope.PREDICT
+        for resource in _SMART_RESOURCES
+        for permission in _SMART_PERMISSIONS
+    },
 }
 """The scope that each name in a token stands for; other names stand for none.
-The `system/...` scopes of SMART Backend Services are entered here."""
+
+SMART Backend Services name theirs ``system/...``: whoever may create a RiskAssessment
+may have a risk assessed. No such name stands for scope audit or admin.
+"""
 
 _MAX_LENGTH = 16_384
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")  # RFC 7515, 3.1
