@@ -27,6 +27,11 @@ SCOPES: dict[tuple[str, str], Scope | None] = {
     ("GET", "/v1/models/{model}/card"): Scope.PREDICT,
     ("GET", "/v1/models/{model}/report"): Scope.PREDICT,
     ("POST", "/v1/models/reload"): Scope.ADMIN,
+    ("POST", "/fhir/$hsct2-risk"): Scope.PREDICT,
+    ("GET", "/fhir/metadata"): None,
+    ("GET", "/fhir/OperationDefinition/{definition_id}"): None,
+    ("GET", "/fhir/StructureDefinition/{definition_id}"): None,
+    ("GET", "/fhir/CodeSystem/{definition_id}"): None,
     ("GET", "/metrics"): Scope.ADMIN,  # small counts tell who was predicted what
     ("GET", "/livez"): None,
     ("GET", "/readyz"): None,

@@ -22,7 +22,7 @@ from service.predictor import Predictor
 from service.registry import Registry
 from service.replay import SeenInDatabase, SeenInMemory, SeenTokens
 from service.request_log import RequestLog
-from service.routes import health, models, predictions
+from service.routes import fhir, health, models, predictions
 from service.settings import Settings
 from service.version import SERVICE_VERSION
 
@@ -59,7 +59,7 @@ def create_app(settings: Settings, registry: Registry, store: Store | None = Non
     app.state.metrics = Metrics(lambda: app.state.registry, store)
     app.state.predictor = Predictor(store, app.state.metrics)
     app.state.lifecycle = Lifecycle(app, app.state.metrics)
-    for router in (predictions.router, models.router, health.router):
+    for router in (predictions.router, fhir.router, models.router, health.router):
         app.include_router(router)
     problems.install(app)
     _wrap(app, settings)

@@ -4,9 +4,11 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import TypeAdapter
 from pydantic.json_schema import models_json_schema
 
 from model.card import ModelCard
+from service.fhir.elements import OperationOutcome
 from service.predictions import PredictionRequest
 from service.problems import Problem
 from service.version import SERVICE_VERSION
@@ -17,11 +19,13 @@ leukaemia, for one patient at a time and with its uncertainty.
 
 The shipped models are trained on a synthetic cohort: a demonstration of the method,
 not for clinical decisions. Errors are `application/problem+json` (RFC 9457); they
-list all field errors at once and never repeat a submitted value.
+list all field errors at once and never repeat a submitted value. Under `/fhir` they are
+OperationOutcomes.
 """
 
 _TAGS = [
     {"name": "predictions", "description": "Survival of one patient."},
+    {"name": "fhir", "description": "The same from a chart in FHIR R4, as a RiskAssessment."},
     {"name": "models", "description": "What is served, and what it is worth."},
     {"name": "service", "description": "Health and description of the service."},
 ]
@@ -60,6 +64,7 @@ def _build(app: FastAPI) -> dict[str, Any]:
     )
     schemas = described["components"]["schemas"]
     schemas |= extra["$defs"]
+    schemas |= _of_fhir()
     schemas["Patient"] = schemas.pop(PredictionRequest.__name__)
     _rename(described, PredictionRequest.__name__, "Patient")
     for operation in (o for path in described["paths"].values() for o in path.values()):
@@ -69,6 +74,21 @@ def _build(app: FastAPI) -> dict[str, Any]:
     _say_double(described)
     described["components"]["schemas"] = dict(sorted(schemas.items()))
     return described
+
+
+def _of_fhir() -> dict[str, Any]:
+    """Return schemas for what FHIR defines: a resource is described there, errors here too."""
+    outcome = TypeAdapter(OperationOutcome).json_schema(ref_template="#/components/schemas/{model}")
+    named: dict[str, Any] = outcome.pop("$defs")
+    resource = {
+        "title": "Resource",
+        "description": "A resource of FHIR R4, http://hl7.org/fhir/R4.",
+        "type": "object",
+        "properties": {"resourceType": {"type": "string", "title": "Resourcetype"}},
+        "required": ["resourceType"],
+        "additionalProperties": True,
+    }
+    return {**named, "OperationOutcome": outcome, "Resource": resource}
 
 
 def _rename(node: Any, old: str, new: str) -> None:

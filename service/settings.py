@@ -95,6 +95,12 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         65_536, ge=1_024, description="Largest body of a single prediction, bytes."
     )
+    max_chart_bytes: int = Field(
+        16_777_216,
+        ge=1_024,
+        description="Largest chart, or batch of charts, that the FHIR operation takes, bytes; ten"
+        " thousand Observations fit into the default.",
+    )
 
     requests_per_minute: int = Field(
         0, ge=0, description="Calls that one caller may make in a minute; 0: no limit."
