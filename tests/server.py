@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from uuid import uuid4
 
 import httpx
 from fastapi import FastAPI
@@ -185,6 +186,31 @@ def problem(response: httpx.Response, status: int, name: str) -> dict[str, Any]:
         assert list(error) == ["field", "code", "message"]
         assert error["message"]
     return body
+
+
+def refusal(response: httpx.Response, status: int, name: str) -> None:
+    """Check that a response is this problem, or the OperationOutcome that says the same."""
+    if response.headers["Content-Type"] != "application/fhir+json":
+        problem(response, status, name)
+        return
+    assert response.status_code == status, response.text
+    assert response.json()["resourceType"] == "OperationOutcome"
+    [issue] = response.json()["issue"]
+    assert [coding["code"] for coding in issue["details"]["coding"]] == [name]
+    assert issue["diagnostics"] == f"request {response.headers['X-Request-Id']}"
+
+
+def address_of(template: str) -> str:
+    """Return an address of a route, with names of what is there."""
+    definitions = {
+        "OperationDefinition": "hsct2-risk",
+        "StructureDefinition": "hsct2-risk-interval",
+        "CodeSystem": "hsct2-risk-tag",
+    }
+    kind = template.rpartition("/")[0].rpartition("/")[2]
+    return template.format(
+        model="hsct2-os", prediction_id=uuid4(), definition_id=definitions.get(kind)
+    )
 
 
 def field_errors(body: dict[str, Any]) -> list[tuple[str | None, str]]:

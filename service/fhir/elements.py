@@ -1,6 +1,8 @@
 """The FHIR R4 types that our resources are made of, as their JSON has them."""
 
-from typing import Literal, NotRequired, TypedDict
+from typing import Literal, NotRequired
+
+from typing_extensions import TypedDict  # pydantic reads it in Python 3.11 too
 
 MEDIA_TYPE = "application/fhir+json"
 

@@ -67,7 +67,7 @@ def test_it_describes_every_route_with_the_security_that_the_route_has(descripti
 def test_operations_make_good_method_names(description: Any) -> None:
     names = [operation["operationId"] for _, _, operation in operations(description)]
     assert len(set(names)) == len(names)
-    assert all(re.fullmatch(r"(predict|get|list|reload)(_[a-z]+)+", name) for name in names)
+    assert all(re.fullmatch(r"(predict|assess|get|list|reload)(_[a-z]+)+", name) for name in names)
     assert "predict_survival" in names
     declared = {tag["name"] for tag in description["tags"]}
     for _, _, operation in operations(description):
@@ -92,8 +92,11 @@ def test_every_error_is_declared_as_a_problem(description: Any) -> None:
             assert "503" in statuses
         for status in statuses - {"200"}:
             assert status in known
+            media_type, shape = ("application/problem+json", "Problem")
+            if path.startswith("/fhir/"):
+                media_type, shape = ("application/fhir+json", "OperationOutcome")
             assert operation["responses"][status]["content"] == {
-                "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
+                media_type: {"schema": {"$ref": f"#/components/schemas/{shape}"}}
             }
 
 

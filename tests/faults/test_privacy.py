@@ -1,6 +1,7 @@
 """Values that no honest part of the service could hold, put everywhere: where they stay."""
 
 import base64
+import re
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from model.patient import COVARIATES
 from service.access import SCOPES
 from tests.faults.process import Victim
 from tests.server import FULL_PATIENT, run_service
+from tests.service.fhir import charts
 
 CANARY = "Zebedee-Quux"
 SECRET = "zebedee quux, born 1971-03-17"
@@ -100,8 +102,8 @@ def traces_in(content: bytes) -> set[str]:
 def through_every_route(client: httpx.Client) -> Iterator[httpx.Response]:
     """Send a canary in every part of the address of every route."""
     for method, template in SCOPES:
-        filled = template.format(model=CANARY, prediction_id=CANARY)
-        known = template.format(model="hsct2-os", prediction_id=CANARY)
+        filled = re.sub(r"{\w+}", CANARY, template)
+        known = re.sub(r"{\w+}", CANARY, template.replace("{model}", "hsct2-os"))
         for path in (
             filled,
             f"{known}?{CANARY}={DIGITS}&model={CANARY}&curve={quote(SECRET)}",
@@ -127,6 +129,37 @@ def through_every_body(client: httpx.Client) -> Iterator[httpx.Response]:
             yield client.post("/v1/predictions", content=content, headers={"Content-Type": kind})
 
 
+def through_every_chart(client: httpx.Client) -> Iterator[httpx.Response]:
+    """Send canaries as identifiers, values, names and codes of charts."""
+    ferritin = charts.observation(
+        CANARY, "2276-4", CANARY, note=[{"text": SECRET}], **charts.quantity(FERRITIN, "ng/mL")
+    )
+    named = charts.patient(CANARY, name=[{"text": SECRET}])
+    whole = [*charts.of_one(CANARY), ferritin]
+    missing = [charts.leukaemia(CANARY, CANARY), named, ferritin, charts.ecog(1, DIGITS)]
+    strange = charts.observation("ldh", "2532-0", CANARY, **charts.quantity(LDH, SECRET))
+    sent: list[Any] = [
+        charts.bundle(*whole, strange),
+        charts.bundle(*whole, base=f"https://{CANARY}.example/{CANARY}"),
+        charts.bundle(named, ferritin),
+        charts.bundle(*missing),
+        charts.bundle({"resourceType": CANARY, "id": SECRET}, named),
+        {"resourceType": CANARY, CANARY: DIGITS},
+        {"resourceType": "Bundle", "type": CANARY, "entry": [CANARY, {CANARY: CANARY}]},
+        charts.parameters(named, {"name": CANARY, "valueString": SECRET}),
+        charts.parameters(named, {"name": "model", "valueString": CANARY}),
+        charts.parameters(named, {"name": "horizonMonths", "valueDecimal": int(DIGITS)}),
+        charts.batch(charts.bundle(*whole), {CANARY: CANARY}, named, url=f"{CANARY}?{CANARY}=1"),
+    ]
+    for chart in sent:
+        for query in ({}, {CANARY: DIGITS}, {"model": CANARY}, {"_format": CANARY}):
+            yield client.post("/fhir/$hsct2-risk", json=chart, params=query)
+    for content in RAW_BODIES:
+        for kind in ("application/fhir+json", f"application/fhir+xml; name={CANARY}"):
+            headers = {"Content-Type": kind}
+            yield client.post("/fhir/$hsct2-risk", content=content, headers=headers)
+
+
 def files_written(victim: Victim) -> list[Path]:
     """Return the files that the process has open for writing."""
     written = []
@@ -138,12 +171,15 @@ def files_written(victim: Victim) -> list[Path]:
     return written
 
 
+EVERYWHERE = (through_every_route, through_every_header, through_every_body, through_every_chart)
+
+
 @pytest.mark.slow
 def test_what_patients_are_stands_in_the_store_and_nowhere_else(guarded: Guarded, saw: Any):
     victim = guarded.victim
     statuses: dict[int, int] = {}
     with victim.client(**{"X-API-Key": guarded.key}) as client:
-        for send in (through_every_route, through_every_header, through_every_body):
+        for send in EVERYWHERE:
             for response in send(client):
                 statuses[response.status_code] = statuses.get(response.status_code, 0) + 1
                 assert response.status_code < 500
@@ -159,7 +195,7 @@ def test_what_patients_are_stands_in_the_store_and_nowhere_else(guarded: Guarded
     log = victim.log_up_to_now().encode()
     assert log.count(b'"event": "request"') > sum(statuses.values())
     assert not traces_in(log)
-    assert {400, 401, 404, 405, 413, 415, 422} <= set(statuses)
+    assert {400, 401, 404, 405, 406, 413, 415, 422} <= set(statuses)
     assert statuses[200] > 20
 
     store = victim.place.file

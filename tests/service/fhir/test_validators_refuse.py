@@ -129,7 +129,7 @@ MISTAKES: dict[str, tuple[Mistake, set[str]]] = {
     "no narrative": (lambda a: a.pop("text"), {PROFILE}),
     "no kind of resource that exists": (
         lambda a: a.update(resourceType="Risk"),
-        {MEDPLUM, FHIR, PYDANTIC},
+        {MEDPLUM, PROFILE, FHIR, PYDANTIC},
     ),
 }
 
