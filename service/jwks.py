@@ -4,12 +4,20 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Collection
-from ipaddress import ip_address
 
 import httpx
 import structlog
 
 from model.errors import Hsct2Error
+from service.download import (
+    AddressError,
+    Allowance,
+    DownloadError,
+    download,
+    host_of,
+    open_client,
+    secure_address,
+)
 from service.public_keys import KeySetError, VerificationKey, read_key_set
 
 REFRESH_SECONDS = 300
@@ -23,10 +31,6 @@ RETRY_SECONDS = 10
 FETCH_SECONDS = 5.0
 """Most time that one fetch may take, from connecting to the last byte."""
 MAX_BYTES = 256 * 1024
-
-
-class AddressError(Hsct2Error):
-    """Keys may not be fetched from this address."""
 
 
 class KeysUnavailableError(Hsct2Error):
@@ -46,25 +50,10 @@ def checked_address(url: str, allowed_hosts: Collection[str]) -> httpx.URL:
         If it is not https (or http on a loopback host), names a user, or its host is not
         among the allowed ones.
     """
-    try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL:
-        raise AddressError("it is not a URL") from None
-    host = parsed.raw_host.decode("ascii").lower()
-    if parsed.scheme != "https" and not (parsed.scheme == "http" and _is_loopback(host)):
-        raise AddressError("it must begin with https:// (http:// on a loopback host only)")
-    if parsed.userinfo or parsed.fragment:
-        raise AddressError("it must hold neither user, password nor fragment")
-    if host not in {allowed.lower() for allowed in allowed_hosts}:
+    parsed = secure_address(url)
+    if host_of(parsed) not in {allowed.lower() for allowed in allowed_hosts}:
         raise AddressError("its host is not among the allowed ones")
     return parsed
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class KeySet:
@@ -141,9 +130,10 @@ class KeySet:
         try:
             async with asyncio.timeout(FETCH_SECONDS):
                 keys = read_key_set(await self._download())
-        except (httpx.HTTPError, TimeoutError, KeySetError) as error:
+        except (httpx.HTTPError, TimeoutError, DownloadError, KeySetError) as error:
             # The message of httpx may quote what was received.
-            reason = str(error) if isinstance(error, KeySetError) else type(error).__name__
+            ours = isinstance(error, DownloadError | KeySetError)
+            reason = str(error) if ours else type(error).__name__
             self._failing = True
             self._log.warning("keys not fetched", host=self._url.host, reason=reason)
         else:
@@ -156,26 +146,7 @@ class KeySet:
     async def _download(self) -> bytes:
         # Reading the certificates takes long enough to hold other requests up.
         certificates = await asyncio.to_thread(httpx.create_ssl_context)
-        proxied = not _is_loopback(self._url.host)
-        # A body that grows when it is unpacked would escape the limit.
-        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
-        async with (
-            httpx.AsyncClient(
-                verify=certificates,
-                trust_env=proxied,
-                follow_redirects=False,
-                timeout=FETCH_SECONDS,
-                headers=headers,
-            ) as client,
-            client.stream("GET", self._url) as response,
-        ):
-            if response.status_code != httpx.codes.OK:
-                raise KeySetError(f"the answer has status {response.status_code}")
-            if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-                raise KeySetError("the answer is compressed")
-            content = bytearray()
-            async for part in response.aiter_raw():
-                content += part
-                if len(content) > MAX_BYTES:
-                    raise KeySetError(f"the answer is longer than {MAX_BYTES} bytes")
-            return bytes(content)
+        accepted = {"Accept": "application/json"}
+        async with open_client(self._url, certificates, FETCH_SECONDS) as client:
+            downloaded = await download(client, self._url, accepted, Allowance(MAX_BYTES))
+        return downloaded.content

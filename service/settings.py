@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from service.jwks import AddressError, checked_address
+from service.download import AddressError
+from service.jwks import checked_address
 from service.public_keys import Algorithm
 
 SHIPPED_MODELS = Path(__file__).parent.parent / "model" / "artifacts"

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm
 
 from service import jwks
-from service.jwks import AddressError, KeySet, KeysUnavailableError, checked_address
+from service.download import AddressError
+from service.jwks import KeySet, KeysUnavailableError, checked_address
 from service.public_keys import KeySetError, VerificationKey, read_key_set
 from tests.service.issuer import (
     Answer,
