@@ -19,9 +19,9 @@ from sqlalchemy import Connection, Table, func, insert, select
 from service.audit.database import keep_private, reading, sqlite_path, writing
 from service.audit.errors import StoreError
 from service.audit.migrations import upgrade
-from service.audit.schema import HEADS, IDEMPOTENCY, PREDICTIONS
+from service.audit.schema import FEEDBACK, HEADS, IDEMPOTENCY, PREDICTIONS
 
-_TABLES = {table.name: table for table in (HEADS, PREDICTIONS, IDEMPOTENCY)}
+_TABLES = {table.name: table for table in (HEADS, PREDICTIONS, IDEMPOTENCY, FEEDBACK)}
 _SQLITE = b"SQLite format 3\0"
 _ROWS_AT_ONCE = 500
 

@@ -19,7 +19,7 @@ from model import artifact
 from model.errors import Hsct2Error
 from service.audit import backup as copies
 from service.audit import export as exports
-from service.audit import lookup, retention
+from service.audit import feedback, lookup, retention
 from service.audit import verify as verification
 from service.audit.database import reading
 from service.audit.errors import StoreError
@@ -89,12 +89,16 @@ def show(
     context: typer.Context,
     prediction_id: Annotated[str, typer.Argument(help="The id that the answer carried.")],
 ) -> None:
-    """Print what is stored of one prediction, the patient's values included."""
+    """Print what is stored of one prediction, patient's values and feedback included."""
     with _told(), reading(_place(context).url) as connection:
         row = lookup.find(connection, prediction_id)
+        said = feedback.of_card(connection, prediction_id)
     if row is None:
         _fail("there is no prediction of this id")
-    typer.echo(json.dumps(exports.as_json(row), indent=2, ensure_ascii=False))
+    shown = exports.as_json(row)
+    if said:
+        shown["feedback"] = said
+    typer.echo(json.dumps(shown, indent=2, ensure_ascii=False))
 
 
 def export(

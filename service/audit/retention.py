@@ -16,7 +16,7 @@ from service.audit.database import must_exist, open_writer, writing
 from service.audit.errors import StoreError
 from service.audit.heads import Head, Kind, SigningInterval, add_head, lock_heads, read_heads
 from service.audit.records import microseconds
-from service.audit.schema import HEADS, IDEMPOTENCY, PREDICTIONS, VALUES
+from service.audit.schema import FEEDBACK, HEADS, IDEMPOTENCY, PREDICTIONS, VALUES
 from service.audit.signing import PublicKeys, Signer
 
 
@@ -29,7 +29,7 @@ class Retained:
 
 
 def erase(url: str, signer: Signer, subject_reference: str) -> Retained:
-    """Erase all values of a subject, and what would answer their idempotency keys.
+    """Erase all values of a subject, what would answer their idempotency keys, and feedback.
 
     What is left of a row tells who asked which model when, and that its values are gone.
     """
@@ -56,6 +56,7 @@ def erase(url: str, signer: Signer, subject_reference: str) -> Retained:
             connection.execute(
                 delete(IDEMPOTENCY).where(IDEMPOTENCY.c.prediction_id == prediction_id)
             )
+            connection.execute(delete(FEEDBACK).where(FEEDBACK.c.card == prediction_id))
     _forget_old_pages(url)
     return Retained(len(found), heads)
 
@@ -80,6 +81,7 @@ def prune(url: str, signer: Signer, keys: PublicKeys, older_than: datetime) -> R
             interval = _interval(connection, link.writer)
             heads.append(add_head(connection, signer, interval, Kind.PRUNE, link))
             removed += _remove(connection, link)
+        _remove_feedback(connection, microseconds(older_than))
     _forget_old_pages(url)
     return Retained(removed, heads)
 
@@ -119,6 +121,13 @@ def _remove(connection: Connection, link: Link) -> int:
     return removed
 
 
+def _remove_feedback(connection: Connection, created_at: int) -> None:
+    """Remove old feedback, but not that on a prediction which is kept."""
+    kept = select(PREDICTIONS.c.prediction_id).where(PREDICTIONS.c.salt.is_not(None))
+    old = (FEEDBACK.c.created_at < created_at) & FEEDBACK.c.card.not_in(kept)
+    connection.execute(delete(FEEDBACK).where(old))
+
+
 def _interval(connection: Connection, writer: str) -> SigningInterval:
     """Return the interval that a writer's own heads state, for heads added on its chain."""
     rows, seconds = connection.execute(
@@ -140,7 +149,9 @@ def _forget_old_pages(url: str) -> None:
         with engine.connect() as connection:
             if connection.dialect.name == "postgresql":
                 connection = connection.execution_options(isolation_level="AUTOCOMMIT")
-                connection.execute(text(f"VACUUM {PREDICTIONS.name}, {IDEMPOTENCY.name}"))
+                connection.execute(
+                    text(f"VACUUM {PREDICTIONS.name}, {IDEMPOTENCY.name}, {FEEDBACK.name}")
+                )
             else:
                 cursor = connection.connection.cursor()
                 cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -99,6 +99,23 @@ SEEN_TOKENS = Table(
 """One row for each bearer token that was used, until it has expired. Its key makes one of
 two inserts fail, whichever replica they come from. No part of the audit."""
 
+FEEDBACK = Table(
+    "audit_feedback",
+    METADATA,
+    Column("id", String(36), primary_key=True),
+    Column("created_at", BigInteger, nullable=False, comment="microseconds since 1970, UTC"),
+    Column("caller", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("service", Text, nullable=False),
+    Column("card", String(36), nullable=False, comment="prediction_id, where one was"),
+    Column("outcome", Text, nullable=False),
+    Column("accepted_suggestions", Text, nullable=False, comment="JSON list of ids"),
+    Column("override_reason", Text, comment="JSON"),
+    Column("outcome_timestamp", Text),
+    Index("audit_feedback_card", "card"),
+)
+"""What clinicians said of the cards of CDS Hooks. Not in the chain."""
+
 VALUES = ("salt", "subject_reference", "input", "query", "output", "warnings")
 """The columns that erasing a subject sets to null."""
 

@@ -6,9 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from service.audit import lookup
+from service.audit import feedback, lookup
 from service.audit.chain import seal
 from service.audit.database import database_errors, open_reader, open_writer
+from service.audit.feedback import Feedback
 from service.audit.heads import OnHead, SigningInterval
 from service.audit.migrations import upgrade
 from service.audit.records import FirstAnswer, Record, StoredPrediction
@@ -28,6 +29,7 @@ class Store:
         self._writer = writer
         self._queue = queue
         self._reader = open_reader(url, _READERS)
+        self._feedback = open_writer(url)
         self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="audit-reader")
 
     @classmethod
@@ -117,12 +119,23 @@ class Store:
         """Return what a caller's idempotency key got first, or None."""
         return await self._read(lambda: lookup.find_idempotent(self._reader, caller, key))
 
+    async def add_feedback(self, rows: Sequence[Feedback]) -> None:
+        """Store what was said of cards, all or none, and return when it is durable.
+
+        Raises
+        ------
+        StoreUnavailableError
+            If it cannot be stored now.
+        """
+        await asyncio.to_thread(feedback.add, self._feedback, rows)
+
     def close(self) -> None:
         """Store what waits, sign the end of the chain, and close."""
         self._queue.close()
         self._writer.join()
         self._threads.shutdown()
         self._reader.dispose()
+        self._feedback.dispose()
 
     async def _read(self, read: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, read)
