@@ -1,22 +1,25 @@
 """Who may call what: one table from route to scope, and how a caller is known."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
+from service.cds.clients import CdsClients
 from service.jwks import KeySet, KeysUnavailableError
 from service.keys import KeyStore, Scope
 from service.limits import EXEMPT
 from service.problems import CREDENTIALS_UNCHECKED, FORBIDDEN, UNAUTHENTICATED, ProblemError
 from service.replay import SeenTokens, SeenTokensUnavailableError
 from service.settings import Settings
-from service.tokens import TokenError, TokenRules, TokenVerifier
+from service.tokens import TokenError, TokenRules, TokenVerifier, VerifiedToken
 
 API_KEY = APIKeyHeader(name="X-API-Key", scheme_name="apiKey", auto_error=False)
 BEARER = HTTPBearer(bearerFormat="JWT", scheme_name="bearer", auto_error=False)
 
+_OF_CDS = "/cds-services/"
 _REALM = 'realm="hsct2-risk"'
 
 SCOPES: dict[tuple[str, str], Scope | None] = {
@@ -32,6 +35,11 @@ SCOPES: dict[tuple[str, str], Scope | None] = {
     ("GET", "/fhir/OperationDefinition/{definition_id}"): None,
     ("GET", "/fhir/StructureDefinition/{definition_id}"): None,
     ("GET", "/fhir/CodeSystem/{definition_id}"): None,
+    ("GET", "/cds-services"): None,
+    ("POST", "/cds-services/hsct2-risk-patient-view"): Scope.PREDICT,
+    ("POST", "/cds-services/hsct2-risk-patient-view/feedback"): Scope.PREDICT,
+    ("POST", "/cds-services/hsct2-risk-order-select"): Scope.PREDICT,
+    ("POST", "/cds-services/hsct2-risk-order-select/feedback"): Scope.PREDICT,
     ("GET", "/metrics"): Scope.ADMIN,  # small counts tell who was predicted what
     ("GET", "/livez"): None,
     ("GET", "/readyz"): None,
@@ -70,10 +78,12 @@ class Gate:
         auth: Literal["none", "api-key", "jwt"],
         keys: KeyStore,
         tokens: TokenVerifier | None = None,
+        cds_clients: CdsClients | None = None,
     ) -> None:
         self._auth = auth
         self._keys = keys
         self._tokens = tokens
+        self._cds_clients = cds_clients
 
     async def admit(self, method: str, path: str, presented: Presented) -> Caller:
         """Return the caller of a route.
@@ -85,13 +95,20 @@ class Gate:
             cannot be checked.
         """
         scope = SCOPES[method, path]
-        if scope is None or self._auth == "none":
+        if scope is None:
+            return ANYONE
+        if self._cds_clients is not None and self._cds_clients.asks_at(path):
+            clients = self._cds_clients
+            token = await self._verified(lambda t: clients.verify(t, path), presented.token)
+            return Caller(token.caller_id, frozenset({scope}))
+        if self._auth == "none":
             return ANYONE
         headers = {}
         if self._tokens is None:
             caller = self._of_key(presented.key)
         else:
-            caller = await self._of_token(self._tokens, presented.token)
+            token = await self._verified(self._tokens.verify, presented.token)
+            caller = Caller(token.caller_id, token.scopes)
             challenge = f'Bearer {_REALM}, error="insufficient_scope", scope="{scope.value}"'
             headers = {"WWW-Authenticate": challenge}
         if scope not in caller.scopes:
@@ -109,7 +126,9 @@ class Gate:
         return Caller(key.id, frozenset(key.scopes))
 
     @staticmethod
-    async def _of_token(tokens: TokenVerifier, presented: str | None) -> Caller:
+    async def _verified(
+        verify: Callable[[str], Awaitable[VerifiedToken]], presented: str | None
+    ) -> VerifiedToken:
         if presented is None:
             raise ProblemError(
                 UNAUTHENTICATED,
@@ -117,7 +136,7 @@ class Gate:
                 headers={"WWW-Authenticate": f"Bearer {_REALM}"},
             )
         try:
-            token = await tokens.verify(presented)
+            return await verify(presented)
         except TokenError as error:
             reason = error.refusal.value
             challenge = f'Bearer {_REALM}, error="invalid_token", error_description="{reason}"'
@@ -132,14 +151,14 @@ class Gate:
                 "The bearer token could not be checked; send it again later.",
                 headers={"Retry-After": str(error.retry_after_seconds)},
             ) from None
-        return Caller(token.caller_id, token.scopes)
 
 
 def gate(settings: Settings, seen: SeenTokens) -> Gate:
     """Return the gate that the settings ask for; `seen` remembers used tokens."""
     keys = KeyStore(settings.api_keys)
+    cds_clients = _cds_clients(settings, seen)
     if settings.auth != "jwt":
-        return Gate(settings.auth, keys)
+        return Gate(settings.auth, keys, cds_clients=cds_clients)
     rules = TokenRules(
         issuer=settings.jwt_issuer,
         audience=settings.jwt_audience,
@@ -148,7 +167,19 @@ def gate(settings: Settings, seen: SeenTokens) -> Gate:
         max_lifetime_seconds=settings.jwt_max_lifetime_seconds,
     )
     key_set = KeySet(settings.jwt_jwks_url, settings.jwt_allowed_hosts)
-    return Gate("jwt", keys, TokenVerifier(rules, key_set, seen))
+    return Gate("jwt", keys, TokenVerifier(rules, key_set, seen), cds_clients)
+
+
+def _cds_clients(settings: Settings, seen: SeenTokens) -> CdsClients | None:
+    if not settings.cds_issuers:
+        return None
+    return CdsClients(
+        settings.cds_issuers,
+        settings.public_url,
+        [path for (_, path), scope in SCOPES.items() if scope and path.startswith(_OF_CDS)],
+        seen,
+        settings.jwt_max_lifetime_seconds,
+    )
 
 
 async def authorise(

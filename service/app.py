@@ -12,6 +12,7 @@ from service import problems
 from service.access import gate
 from service.audit.database import open_writer
 from service.audit.store import Store
+from service.cds.answering import advisor
 from service.headers import SecurityHeaders
 from service.idempotency import Answers
 from service.lifecycle import Lifecycle
@@ -22,7 +23,7 @@ from service.predictor import Predictor
 from service.registry import Registry
 from service.replay import SeenInDatabase, SeenInMemory, SeenTokens
 from service.request_log import RequestLog
-from service.routes import fhir, health, models, predictions
+from service.routes import cds, fhir, health, models, predictions
 from service.settings import Settings
 from service.version import SERVICE_VERSION
 
@@ -32,7 +33,7 @@ def create_app(settings: Settings, registry: Registry, store: Store | None = Non
 
     The app closes the store when it stops, once every request is answered. All its
     state is on `app.state`: settings, registry, store, gate, answers, rates, metrics,
-    predictor, lifecycle.
+    predictor, advisor, lifecycle.
     """
 
     @asynccontextmanager
@@ -58,8 +59,15 @@ def create_app(settings: Settings, registry: Registry, store: Store | None = Non
     app.state.rates = Rates(settings.requests_per_minute)
     app.state.metrics = Metrics(lambda: app.state.registry, store)
     app.state.predictor = Predictor(store, app.state.metrics)
+    app.state.advisor = advisor(settings, app.state.predictor)
     app.state.lifecycle = Lifecycle(app, app.state.metrics)
-    for router in (predictions.router, fhir.router, models.router, health.router):
+    for router in (
+        predictions.router,
+        fhir.router,
+        cds.router,
+        models.router,
+        health.router,
+    ):
         app.include_router(router)
     problems.install(app)
     _wrap(app, settings)
@@ -69,7 +77,7 @@ def create_app(settings: Settings, registry: Registry, store: Store | None = Non
 
 def _seen_tokens(settings: Settings, store: Store | None) -> SeenTokens:
     """Remember used tokens where all replicas look; without a store, in this process."""
-    if store is None or settings.auth != "jwt":
+    if store is None or not (settings.auth == "jwt" or settings.cds_issuers):
         return SeenInMemory()
     return SeenInDatabase(open_writer(settings.audit_url))
 

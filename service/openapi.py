@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import models_json_schema
 
 from model.card import ModelCard
+from service.cds.requests import FeedbackRequest, OrderSelectRequest, PatientViewRequest
 from service.fhir.elements import OperationOutcome
 from service.predictions import PredictionRequest
 from service.problems import Problem
@@ -19,14 +20,15 @@ leukaemia, for one patient at a time and with its uncertainty.
 
 The shipped models are trained on a synthetic cohort: a demonstration of the method,
 not for clinical decisions. Errors are `application/problem+json` (RFC 9457); they
-list all field errors at once and never repeat a submitted value. Under `/fhir` they are
-OperationOutcomes.
+list all field errors at once and never repeat a submitted value. Under `/fhir` and
+`/cds-services` they are OperationOutcomes.
 """
 
 _TAGS = [
     {"name": "predictions", "description": "Survival of one patient."},
     {"name": "fhir", "description": "The same from a chart in FHIR R4, as a RiskAssessment."},
     {"name": "models", "description": "What is served, and what it is worth."},
+    {"name": "cds", "description": "Cards for clinicians in the EHR: CDS Hooks 2.0."},
     {"name": "service", "description": "Health and description of the service."},
 ]
 
@@ -59,6 +61,9 @@ def _build(app: FastAPI) -> dict[str, Any]:
             (PredictionRequest, "validation"),
             (Problem, "serialization"),
             (ModelCard, "serialization"),
+            (PatientViewRequest, "validation"),
+            (OrderSelectRequest, "validation"),
+            (FeedbackRequest, "validation"),
         ],
         ref_template="#/components/schemas/{model}",
     )

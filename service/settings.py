@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from service.download import AddressError
+from service.cds.fhir_server import base_url
+from service.download import AddressError, secure_address
 from service.jwks import checked_address
 from service.public_keys import Algorithm
 
@@ -99,8 +100,28 @@ class Settings(BaseSettings):
     max_chart_bytes: int = Field(
         16_777_216,
         ge=1_024,
-        description="Largest chart, or batch of charts, that the FHIR operation takes, bytes; ten"
+        description="Largest chart, or batch of charts, sent or read from a FHIR server, bytes; ten"
         " thousand Observations fit into the default.",
+    )
+
+    cds_issuers: dict[str, str] = Field(
+        default_factory=dict,
+        description="JSON object of the CDS Hooks clients that may call: the `iss` of their tokens,"
+        " and the one address of their key set (`jku`). With it `/cds-services/...` asks for such"
+        " a token, whatever `HSCT2_AUTH` is, and `HSCT2_PUBLIC_URL` must be set.",
+    )
+    cds_fhir_servers: list[str] = Field(
+        default_factory=list,
+        description="JSON list of base URLs of FHIR servers that a CDS client may name to have"
+        " a chart read from, https except on loopback; empty: none.",
+    )
+    cds_fetch_seconds: float = Field(
+        5, gt=0, le=60, description="Longest time that reading one chart may take, seconds."
+    )
+    cds_missing_ecog: Literal["card", "none"] = Field(
+        "card",
+        description="Whether a CDS Hooks card names ECOG where only it is missing (`card`), or"
+        " there is none (`none`).",
     )
 
     requests_per_minute: int = Field(
@@ -171,6 +192,23 @@ class Settings(BaseSettings):
             checked_address(self.jwt_jwks_url, self.jwt_allowed_hosts)
         except AddressError as error:
             raise ValueError(f"HSCT2_JWT_JWKS_URL: {error}") from None
+        return self
+
+    @model_validator(mode="after")
+    def _able_to_serve_cds(self) -> "Settings":
+        """Refuse addresses that nothing may be fetched from, and tokens for no known address."""
+        if self.cds_issuers and not self.public_url:
+            raise ValueError("HSCT2_CDS_ISSUERS needs HSCT2_PUBLIC_URL: it is in their tokens")
+        try:
+            for url in self.cds_issuers.values():
+                secure_address(url)
+        except AddressError as error:
+            raise ValueError(f"HSCT2_CDS_ISSUERS: of an address, {error}") from None
+        try:
+            for url in self.cds_fhir_servers:
+                base_url(url)
+        except AddressError as error:
+            raise ValueError(f"HSCT2_CDS_FHIR_SERVERS: of an address, {error}") from None
         return self
 
     @property
