@@ -30,3 +30,11 @@ class CohortError(Hsct2Error):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
+
+
+class ColumnsError(Hsct2Error):
+    """Columns do not hold patients, whatever their values; holds every problem found."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
