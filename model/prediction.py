@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -28,6 +29,7 @@ from model.kaplan_meier import Estimate, KaplanMeier, normal_quantile
 from model.patient import COVARIATES, Patient
 from model.risk import RiskBand, RiskBands
 from model.survival import SurvivalCurve
+from model.unknown_patterns import UnknownPatterns
 
 DEFAULT_HORIZONS_MONTHS = (6.0, 12.0, 24.0)
 FEW_AT_RISK = 15
@@ -40,6 +42,11 @@ class PrognosticModel:
 
     cox: CoxModel
     risk_bands: RiskBands
+
+    @cached_property
+    def unknown_patterns(self) -> UnknownPatterns:
+        """What is expected of unknown covariates, kept for the next patients."""
+        return UnknownPatterns(self.cox)
 
 
 def predict(

@@ -1,0 +1,85 @@
+"""What is expected of unknown covariates, once for each set of covariates that is unknown.
+
+The arithmetic is that of `model.cox.ExpectedCovariates`, which says why it is so; what
+depends on the patient alone is left to be done for many patients at once.
+"""
+
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.cox import CoxModel
+from model.patient import COVARIATES
+
+Floats = NDArray[np.float64]
+Masks = NDArray[np.uint16]
+
+
+class UnknownPatterns:
+    """Regressions on the known covariates, for a model's 2^p patterns, each found when asked for.
+
+    A pattern is a bit mask: bit j is set where the j-th covariate of the model is unknown.
+
+    Attributes
+    ----------
+    binaries : shape (b,), places of the covariates that are 0 or 1
+    weights : shape (2^p, p, p); `weights[pattern] @ x` of standardised covariates x, the
+        unknown ones 0, are the conditional means of the unknown, and 0 at the known
+    variances : shape (2^p, 2, 1 + b + b²), b'Cb and b'Cb + tr(V C), each as the factors of
+        1, g and g g', g being the standard deviation √(p(1 - p)) of each binary
+    """
+
+    def __init__(self, cox: CoxModel) -> None:
+        names = cox.design.names
+        self._cox = cox
+        self._lock = Lock()
+        self._found = np.zeros(2 ** len(names), dtype=bool)
+        self.binaries = np.flatnonzero([COVARIATES[name].is_binary for name in names])
+        terms = 1 + len(self.binaries) + len(self.binaries) ** 2
+        self.weights = np.zeros((len(self._found), len(names), len(names)))
+        self.variances = np.zeros((len(self._found), 2, terms))
+
+    def __reduce__(self) -> tuple[type["UnknownPatterns"], tuple[CoxModel]]:
+        """Let another process find its own."""
+        return UnknownPatterns, (self._cox,)
+
+    def find(self, patterns: Masks) -> None:
+        """Make sure that the terms of these patterns are there."""
+        with self._lock:
+            wanted = patterns[~self._found[patterns]]
+            if len(wanted):
+                self._fill(wanted)
+                self._found[wanted] = True
+
+    def _fill(self, patterns: Masks) -> None:
+        sigma = self._cox.covariate_covariance
+        places = np.arange(len(sigma))
+        unknown = (patterns[:, None] >> places & 1).astype(np.float64)
+        known = 1 - unknown
+        # With the unknown rows and columns those of the identity, all patterns have one shape.
+        among_known = known[:, :, None] * sigma * known[:, None, :] + unknown[:, :, None] * np.eye(
+            len(sigma)
+        )
+        of_unknown = known[:, :, None] * sigma * unknown[:, None, :]
+        weights = np.linalg.solve(among_known, of_unknown)
+        covariance = unknown[:, :, None] * sigma * unknown[:, None, :]
+        covariance -= np.swapaxes(of_unknown, 1, 2) @ weights
+        self.weights[patterns] = np.swapaxes(weights, 1, 2)
+        b, v = self._cox.coefficients, self._cox.covariance
+        self.variances[patterns, 0] = self._factors(covariance, np.outer(b, b))
+        self.variances[patterns, 1] = self._factors(covariance, np.outer(b, b) + v)
+
+    def _factors(self, covariance: Floats, matrix: Floats) -> Floats:
+        """Return Σ matrix ∘ C, C having g in place of a binary's own standard deviation."""
+        each, binaries = matrix * covariance, self.binaries
+        own = np.diagonal(covariance, axis1=1, axis2=2)[:, binaries]
+        sd = self._cox.design.sd[binaries]
+        per_sd = np.divide(
+            1, np.sqrt(np.maximum(own, 0)) * sd, out=np.zeros_like(own), where=own > 0
+        )
+        others = np.setdiff1d(np.arange(len(matrix)), binaries)
+        constant = each[:, others][:, :, others].sum(axis=(1, 2))
+        linear = 2 * each[:, others][:, :, binaries].sum(axis=1) * per_sd
+        square = each[:, binaries][:, :, binaries] * per_sd[:, :, None] * per_sd[:, None, :]
+        return np.concatenate([constant[:, None], linear, square.reshape(len(square), -1)], axis=1)
