@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.cox import CoxModel
+from model.horizon_terms import Unknown
 from model.patient import COVARIATES
 
 Floats = NDArray[np.float64]
@@ -52,6 +53,45 @@ class UnknownPatterns:
                 self._fill(wanted)
                 self._found[wanted] = True
 
+    def by_spread(self, patterns: Masks) -> Masks:
+        """Return patterns that were found, the one that leaves η the least uncertain first."""
+        largest = self.variances[patterns, 0] @ self._factors_of(
+            np.full((len(self.binaries), 1), 0.5)
+        )
+        return patterns[np.argsort(largest[:, 0], kind="stable")]
+
+    def expect(self, x: Floats, pattern: Masks) -> Unknown:
+        """Put what is expected in place of what is unknown, and return what that leaves open.
+
+        Parameters
+        ----------
+        x : shape (p, n), standardised, NaN where unknown; filled in
+        pattern : shape (n,), found; patients of one pattern stand together
+        """
+        np.copyto(x, 0.0, where=np.isnan(x))
+        opens = np.flatnonzero(np.diff(pattern, prepend=pattern[0] ^ 1))
+        closes = np.append(opens[1:], len(pattern))
+        runs = list(zip(pattern[opens].tolist(), opens.tolist(), closes.tolist(), strict=True))
+        expected = np.empty_like(x)
+        for number, start, stop in runs:
+            np.matmul(self.weights[number], x[:, start:stop], out=expected[:, start:stop])
+        x += expected
+        centre, sd = (
+            of[self.binaries, None] for of in (self._cox.design.mean, self._cox.design.sd)
+        )
+        chance = np.clip(x[self.binaries] * sd + centre, 0.0, 1.0)
+        x[self.binaries] = (chance - centre) / sd
+        factors = self._factors_of(np.sqrt(chance * (1 - chance)))
+        variances = np.empty((2, len(pattern)))
+        for number, start, stop in runs:
+            np.matmul(self.variances[number], factors[:, start:stop], out=variances[:, start:stop])
+        return Unknown(np.maximum(variances[0], 0.0), variances[1])
+
+    def _factors_of(self, g: Floats) -> Floats:
+        """Return 1, g and g g', shape (1 + b + b², n)."""
+        b, n = g.shape
+        return np.concatenate([np.ones((1, n)), g, (g[:, None] * g).reshape(b * b, n)])
+
     def _fill(self, patterns: Masks) -> None:
         sigma = self._cox.covariate_covariance
         places = np.arange(len(sigma))
@@ -67,10 +107,10 @@ class UnknownPatterns:
         covariance -= np.swapaxes(of_unknown, 1, 2) @ weights
         self.weights[patterns] = np.swapaxes(weights, 1, 2)
         b, v = self._cox.coefficients, self._cox.covariance
-        self.variances[patterns, 0] = self._factors(covariance, np.outer(b, b))
-        self.variances[patterns, 1] = self._factors(covariance, np.outer(b, b) + v)
+        self.variances[patterns, 0] = self._coefficients(covariance, np.outer(b, b))
+        self.variances[patterns, 1] = self._coefficients(covariance, np.outer(b, b) + v)
 
-    def _factors(self, covariance: Floats, matrix: Floats) -> Floats:
+    def _coefficients(self, covariance: Floats, matrix: Floats) -> Floats:
         """Return Σ matrix ∘ C, C having g in place of a binary's own standard deviation."""
         each, binaries = matrix * covariance, self.binaries
         own = np.diagonal(covariance, axis1=1, axis2=2)[:, binaries]
