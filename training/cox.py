@@ -8,6 +8,7 @@ needed (choice of the penalty, resampling).
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,26 +108,34 @@ class RiskSets:
             If nobody died.
         """
         order = np.argsort(months, kind="stable")
-        self.design = np.ascontiguousarray(design[order])
+        self.covariates = design.shape[1]
+        self._with_one = np.concatenate([np.ones((len(order), 1)), design[order]], axis=1)
+        self.design = np.ascontiguousarray(self._with_one[:, 1:])
         self.death = np.asarray(death, dtype=bool)[order]
-        if not self.death.any():
+        self._deaths = np.flatnonzero(self.death)
+        if not len(self._deaths):
             raise FitError("no_deaths", "no death was observed, so no hazard can be estimated")
         sorted_months = np.asarray(months, dtype=np.float64)[order]
-        self.times, first_death = np.unique(sorted_months[self.death], return_index=True)
-        deaths = np.diff(np.append(first_death, self.death.sum()))
-        self._group_start = np.searchsorted(sorted_months, self.times, side="left")
-        self._group_of_death = np.repeat(np.arange(len(self.times)), deaths)
+        at = sorted_months[self._deaths]
+        opens = np.concatenate([[True], at[1:] != at[:-1]])
+        self._starts = np.flatnonzero(opens)
+        self.times = at[self._starts]
+        self._group_of_death = np.cumsum(opens) - 1
+        group = self._group_of_death
+        start = np.searchsorted(sorted_months, self.times, side="left")
+        # Where the risk set of each death ends among the rows in reverse.
+        self._end = (len(order) - 1 - start)[group]
         # Row i is in the risk set of every group up to this one (-1: of none).
         self._last_group = np.searchsorted(self.times, sorted_months, side="right") - 1
-        within = np.arange(len(self._group_of_death)) - first_death[self._group_of_death]
-        self._fraction = within / deaths[self._group_of_death]
+        self._has_ties = len(self._starts) < len(at)
+        deaths = np.bincount(group)
+        self._fraction = (np.arange(len(at)) - self._starts[group]) / deaths[group]
         if ties is Ties.BRESLOW:
             self._fraction = np.zeros_like(self._fraction)
-        self._has_ties = bool(self._fraction.any())
-        self._design_of_deaths = self.design[self.death]
+        self._shares_risk_sets = self._has_ties and ties is Ties.EFRON
         spread = self.design.std(axis=0)
         self._spread = np.where(spread > 0, spread, 1.0)
-        self._deaths_total = self._design_of_deaths.sum(axis=0)
+        self._deaths_total = self.design[self._deaths].sum(axis=0)
 
     def likelihood(self, coefficients: Floats) -> PartialLikelihood:
         """Evaluate the partial likelihood at coefficients of shape (p,).
@@ -136,7 +145,7 @@ class RiskSets:
         predictor, weight = self._relative_hazard(coefficients)
         hazard_sum, mean = self._per_death(weight)
         exposure = self._exposure(hazard_sum)
-        value = float(predictor[self.death].sum() - np.log(hazard_sum).sum())
+        value = float(predictor.take(self._deaths).sum() - np.log(hazard_sum).sum())
         weighted = self.design * (weight * exposure)[:, None]
         return PartialLikelihood(
             value,
@@ -170,9 +179,7 @@ class RiskSets:
         ----------
         hessian : shape (p, p), information plus penalty
         """
-        deaths = len(self._group_of_death)
-        scaled = hessian / np.outer(self._spread, self._spread)
-        return not np.linalg.eigvalsh(scaled)[0] > FLAT * deaths
+        return is_flat(hessian, self._spread, len(self._group_of_death))
 
     def _relative_hazard(self, coefficients: Floats) -> tuple[Floats, Floats]:
         """Return the linear predictor less its maximum, and its exponential.
@@ -185,30 +192,46 @@ class RiskSets:
 
     def _per_death(self, weight: Floats) -> tuple[Floats, Floats]:
         """Return the weight sum and mean covariate that each death is compared with."""
-        weighted = self.design * weight[:, None]
-        group = self._group_of_death
-        total = np.cumsum(weight[::-1])[::-1][self._group_start][group]
-        total_x = np.cumsum(weighted[::-1], axis=0)[::-1][self._group_start][group]
-        if self._has_ties:
-            own = np.bincount(group, weight[self.death])[group]
-            starts = np.searchsorted(group, np.arange(len(self.times)))
-            own_x = np.add.reduceat(weighted[self.death], starts, axis=0)[group]
-            total = total - self._fraction * own
-            total_x = total_x - self._fraction[:, None] * own_x
-        return total, total_x / total[:, None]
+        weighted = self._with_one * weight[:, None]
+        sums = weighted[::-1].cumsum(axis=0).take(self._end, axis=0)
+        if self._shares_risk_sets:
+            own = np.add.reduceat(weighted[self._deaths], self._starts, axis=0)
+            own[:, 0] = np.bincount(self._group_of_death, weight[self._deaths])
+            sums -= self._fraction[:, None] * own[self._group_of_death]
+        total = sums[:, 0].copy()
+        return total, sums[:, 1:] / total[:, None]
 
     def _exposure(self, hazard_sum: Floats) -> Floats:
         """Return for each row the hazard it was exposed to, per unit of its weight."""
-        group = self._group_of_death
-        cumulative = np.append(np.cumsum(np.bincount(group, 1 / hazard_sum)), 0.0)
-        exposure = cumulative[self._last_group]
-        if self._has_ties:
+        group, step = self._group_of_death, 1 / hazard_sum
+        cumulative = np.zeros(len(self.times) + 1)
+        (np.bincount(group, step) if self._has_ties else step).cumsum(out=cumulative[:-1])
+        exposure = cumulative.take(self._last_group)
+        if self._shares_risk_sets:
             reduction = np.bincount(group, self._fraction / hazard_sum)
-            exposure[self.death] -= reduction[group]
+            exposure[self._deaths] -= reduction[group]
         return exposure
 
 
-def newton_step(risk_sets: RiskSets, coefficients: Floats, penalty: Floats) -> Floats:
+def is_flat(hessian: Floats, spread: Floats, deaths: int) -> bool:
+    """Whether covariates of this spread, shape (p,), carry next to no information somewhere."""
+    scaled = hessian / np.outer(spread, spread)
+    return not np.linalg.eigvalsh(scaled)[0] > FLAT * deaths
+
+
+class Likelihood(Protocol):
+    """Data of which a partial likelihood can be evaluated."""
+
+    covariates: int
+
+    def likelihood(self, coefficients: Floats) -> PartialLikelihood:
+        """Evaluate the partial likelihood at coefficients of shape (p,)."""
+
+    def is_flat(self, hessian: Floats) -> bool:
+        """Whether a likelihood is flat in some direction, where its maximum is at infinity."""
+
+
+def newton_step(risk_sets: Likelihood, coefficients: Floats, penalty: Floats) -> Floats:
     """Return the coefficients after one Newton step on the penalised likelihood.
 
     The penalty is ½ Σ αⱼ βⱼ² on the scale of the total log-likelihood, as in
@@ -220,7 +243,7 @@ def newton_step(risk_sets: RiskSets, coefficients: Floats, penalty: Floats) -> F
 
 
 def fit_newton(
-    risk_sets: RiskSets,
+    risk_sets: Likelihood,
     penalty: Floats | None = None,
     *,
     start: Floats | None = None,
@@ -242,28 +265,28 @@ def fit_newton(
         ``not_converged`` or ``separation`` if the likelihood has no maximum,
         ``singular`` if a covariate is determined by the others.
     """
-    p = risk_sets.design.shape[1]
+    p = risk_sets.covariates
     alpha = np.zeros(p) if penalty is None else penalty
+    ridge = np.diag(alpha)
     beta = np.zeros(p) if start is None else start.copy()
-    current = risk_sets.likelihood(beta)
-    objective = current.value - 0.5 * float(alpha @ beta**2)
-    for iteration in range(1, max_iterations + 1):
-        try:
-            step = np.linalg.solve(
-                current.information + np.diag(alpha), current.score - alpha * beta
-            )
-        except np.linalg.LinAlgError as error:
-            raise FitError("singular", "the covariates determine one another") from error
-        for _ in range(30):
-            with np.errstate(divide="ignore", invalid="ignore"):  # far out NaN: halved too
-                proposal = risk_sets.likelihood(beta + step)
-            reached = proposal.value - 0.5 * float(alpha @ (beta + step) ** 2)
-            if reached >= objective - 1e-9 * abs(objective):
-                break
-            step = step / 2
-        beta, current, objective = beta + step, proposal, reached
-        if np.abs(step).max() < tolerance:
-            if risk_sets.is_flat(current.information + np.diag(alpha)):
-                raise FitError("separation", "the likelihood rises without end")
-            return NewtonFit(beta, current.information, current.value, iteration)
+    with np.errstate(divide="ignore", invalid="ignore"):  # far out a step ends in NaN: halved
+        current = risk_sets.likelihood(beta)
+        objective = current.value - 0.5 * float(alpha @ beta**2)
+        for iteration in range(1, max_iterations + 1):
+            try:
+                step = np.linalg.solve(current.information + ridge, current.score - alpha * beta)
+            except np.linalg.LinAlgError as error:
+                raise FitError("singular", "the covariates determine one another") from error
+            for _ in range(30):
+                reached = beta + step
+                proposal = risk_sets.likelihood(reached)
+                risen = proposal.value - 0.5 * float(alpha @ reached**2)
+                if risen >= objective - 1e-9 * abs(objective):
+                    break
+                step = step / 2
+            beta, current, objective = beta + step, proposal, risen
+            if np.abs(step).max() < tolerance:
+                if risk_sets.is_flat(current.information + ridge):
+                    raise FitError("separation", "the likelihood rises without end")
+                return NewtonFit(beta, current.information, current.value, iteration)
     raise FitError("not_converged", "the partial likelihood has no maximum within reach")
