@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.cox import RiskSets, fit_newton
+from training.cox import Likelihood, fit_newton
 
 Floats = NDArray[np.float64]
 
@@ -67,7 +67,7 @@ def strengths_of_uniform_sd(count: int = STRENGTHS, largest_sd: float = LARGEST_
 
 
 def fit_averaged(
-    risk_sets: RiskSets, penalised: NDArray[np.bool_], strengths: Floats
+    risk_sets: Likelihood, penalised: NDArray[np.bool_], strengths: Floats
 ) -> AveragedFit:
     """Fit at each strength and average by their marginal likelihoods.
 

@@ -20,10 +20,11 @@ from training.averaging import fit_averaged, strengths_of_uniform_sd
 from training.bands import DEFAULT_BANDS, observe_bands, parse_bands
 from training.cohort import Cohort
 from training.covariate_distribution import shrunk_covariance
-from training.cox import FLAT, RiskSets, Ties, newton_step
+from training.cox import FLAT, RiskSets, Ties, fit_newton, newton_step
 from training.imputation.chained_equations import enough_imputations, impute
 from training.imputation.pooling import CompletedFit, PooledFit, pool
 from training.penalty import PenaltyPath, choose_penalty
+from training.registry_cox import REGISTRY_PATIENTS, RegistryRiskSets, risk_sets_of
 
 Floats = NDArray[np.float64]
 
@@ -40,12 +41,15 @@ class Options:
     penalty : α of every coefficient but ECOG's; None chooses it by cross-validation
     bands : risk bands, as `training.bands.parse_bands` reads them
     seed : of the cross-validation
+    registry_patients : from how many patients on our own Newton fit takes over from
+        scikit-survival, whose estimator loops over patients
     """
 
     ties: Ties = Ties.EFRON
     penalty: float | None = None
     bands: str = DEFAULT_BANDS
     seed: int = 20250604
+    registry_patients: int = REGISTRY_PATIENTS
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,7 @@ def fit_model(cohort: Cohort, options: Options) -> FittedModel:
         _find_collinear(cohort.names, table, strength, findings)
     penalty = np.where(np.arange(len(cohort.names)) == ecog, 0.0, strength)
     fits = [
-        _fit_completed(cohort, table, penalty, options.ties, averaged=path is not None)
+        _fit_completed(cohort, table, penalty, options, averaged=path is not None)
         for table in standardised
     ]
     pooled = pool([fit for fit, _ in fits]) if len(fits) > 1 else None
@@ -189,14 +193,18 @@ def _describe_imputation(cohort: Cohort, pooled: PooledFit) -> Imputation:
 
 
 def _fit_completed(
-    cohort: Cohort, standardised: Floats, penalty: Floats, ties: Ties, *, averaged: bool
+    cohort: Cohort, standardised: Floats, penalty: Floats, options: Options, *, averaged: bool
 ) -> tuple[CompletedFit, float]:
     """Fit one completed cohort; return it with its log-likelihood."""
-    risk_sets = RiskSets(standardised, cohort.months, cohort.death, ties)
-    coefficients = _estimate(cohort, standardised, risk_sets, penalty, ties)
+    risk_sets = RiskSets(standardised, cohort.months, cohort.death, options.ties)
+    coefficients = _estimate(cohort, standardised, risk_sets, penalty, options)
     at = risk_sets.likelihood(coefficients)
     if averaged:
-        over_strengths = fit_averaged(risk_sets, penalty > 0, strengths_of_uniform_sd())
+        quickest = risk_sets_of(
+            *(standardised, cohort.months, cohort.death, options.ties),
+            registry_patients=options.registry_patients,
+        )
+        over_strengths = fit_averaged(quickest, penalty > 0, strengths_of_uniform_sd())
         covariance = over_strengths.covariance_about(coefficients)
     else:
         covariance = np.asarray(np.linalg.inv(at.information + np.diag(penalty)))
@@ -254,16 +262,19 @@ def _find_collinear(
 
 
 def _estimate(
-    cohort: Cohort, standardised: Floats, risk_sets: RiskSets, penalty: Floats, ties: Ties
+    cohort: Cohort,
+    standardised: Floats,
+    risk_sets: RiskSets,
+    penalty: Floats,
+    options: Options,
 ) -> Floats:
-    """Return scikit-survival's coefficients after one more Newton step."""
-    estimator = CoxPHSurvivalAnalysis(alpha=penalty, ties=ties.value, n_iter=200, tol=1e-12)
-    outcome = Surv.from_arrays(cohort.death, cohort.months)
+    """Return the estimated coefficients after one more Newton step."""
+    estimate = _newton if len(cohort.months) >= options.registry_patients else _scikit_survival
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            estimator.fit(standardised, outcome)
-        coefficients = newton_step(risk_sets, estimator.coef_, penalty)
+            estimated = estimate(cohort, standardised, penalty, options.ties)
+        coefficients = newton_step(risk_sets, estimated, penalty)
     except (Warning, ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
         raise FitError(
             "not_converged", f"the partial likelihood has no maximum within reach: {error}"
@@ -278,6 +289,17 @@ def _estimate(
             " died first from all others",
         )
     return coefficients
+
+
+def _scikit_survival(cohort: Cohort, standardised: Floats, penalty: Floats, ties: Ties) -> Floats:
+    estimator = CoxPHSurvivalAnalysis(alpha=penalty, ties=ties.value, n_iter=200, tol=1e-12)
+    estimator.fit(standardised, Surv.from_arrays(cohort.death, cohort.months))
+    return np.asarray(estimator.coef_)
+
+
+def _newton(cohort: Cohort, standardised: Floats, penalty: Floats, ties: Ties) -> Floats:
+    risk_sets = RegistryRiskSets(standardised, cohort.months, cohort.death, ties)
+    return fit_newton(risk_sets, penalty).coefficients
 
 
 def _loaded(names: tuple[str, ...], direction: Floats) -> str:

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import FitError
-from training.cox import RiskSets, Ties, fit_newton
+from training.cox import Likelihood, Ties, fit_newton
+from training.registry_cox import risk_sets_of
 
 Floats = NDArray[np.float64]
 
@@ -74,7 +75,7 @@ def choose_penalty(
     together = np.arange(n) if groups is None else np.unique(groups, return_inverse=True)[1]
     number_of_groups = int(together.max()) + 1
     strengths = death.sum() * np.logspace(-3, 2, number)
-    whole = RiskSets(standardised, months, death, ties)
+    whole = risk_sets_of(standardised, months, death, ties)
     scores = np.zeros(number)
     for _ in range(repeats):
         fold_of = rng.permutation(np.arange(number_of_groups) % FOLDS)[together]
@@ -82,7 +83,7 @@ def choose_penalty(
             train = fold_of != fold
             if not death[train].any():
                 continue
-            part = RiskSets(standardised[train], months[train], death[train], ties)
+            part = risk_sets_of(standardised[train], months[train], death[train], ties)
             scores += _fold_scores(whole, part, penalised, strengths * train.sum() / n)
     scores /= repeats
     if not np.isfinite(scores).any():
@@ -91,7 +92,7 @@ def choose_penalty(
 
 
 def _fold_scores(
-    whole: RiskSets, part: RiskSets, penalised: NDArray[np.bool_], strengths: Floats
+    whole: Likelihood, part: Likelihood, penalised: NDArray[np.bool_], strengths: Floats
 ) -> Floats:
     """Return ℓ(β₋ₖ) - ℓ₋ₖ(β₋ₖ) for each strength, strongest first as each starts the next."""
     scores = np.full(len(strengths), -np.inf)
