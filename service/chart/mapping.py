@@ -48,7 +48,8 @@ def read_chart(chart: Chart, *, now: datetime) -> Reading:
     )
     sources = [findings[name].chosen for name in COVARIATES]
     return Reading(
-        subject=patient.reference if patient else None,
+        # A Bundle to be stored names its patient by a urn:uuid alone.
+        subject=(patient.reference or patient.full_url) if patient else None,
         patient=_patient(findings),
         verdict=verdict(leukaemia, done_and_ordered, is_dead=bool(death)),
         planned_at=done_and_ordered.planned_at,

@@ -71,7 +71,8 @@ class Reading:
 
     Attributes
     ----------
-    subject : ``Patient/id`` or the absolute URL that the chart gives, None without a Patient
+    subject : absolute URL that the chart gives, else ``Patient/id``, else its fullUrl (a
+        urn:uuid); None without a Patient, or for one that has neither
     patient : None where ECOG is not determined; `issues` say why
     verdict : whether the model applies
     planned_at : start of the second transplant that is ordered, None where none is

@@ -189,6 +189,14 @@ def test_observations_of_two_subjects_are_refused_without_any_patient() -> None:
     assert len(collect(bundle(ecog(), ecog(subject={"reference": f"{BASE}/Patient/p1"}))).entries)
 
 
+def test_a_reference_without_a_server_does_not_join_two_servers() -> None:
+    named = (
+        {"reference": reference}
+        for reference in ("Patient/p1", f"{BASE}/Patient/p1", "https://other.example/Patient/p1")
+    )
+    assert refused(bundle(*(ecog(subject=subject) for subject in named))) == {"several_subjects"}
+
+
 def test_what_is_about_a_device_or_a_place_is_not_read() -> None:
     chart = collect(bundle(patient(), ecog(subject={"reference": "Device/d1"})))
     assert entries(chart) == [("Patient", "Bundle.entry[0].resource")]
@@ -200,6 +208,24 @@ def test_a_circle_of_references_is_not_followed() -> None:
     other = ecog(id="b", derivedFrom=[{"reference": "Observation/a"}])
     linked = patient(link=[{"other": {"reference": "Patient/p1"}, "type": "seealso"}])
     assert reading(bundle(linked, one, other)).patient is not None
+
+
+@pytest.mark.parametrize(
+    ("full_url", "logical_id", "subject"),
+    [
+        (f"{BASE}/Patient/p1", "p1", f"{BASE}/Patient/p1"),
+        (None, "p1", "Patient/p1"),
+        (UUID, "p1", "Patient/p1"),
+        (UUID, None, UUID),
+        (None, None, None),
+    ],
+)
+def test_the_subject_is_the_patient_as_the_chart_names_it(
+    full_url: str | None, logical_id: str | None, subject: str | None
+) -> None:
+    chart = bundle(patient(id=logical_id))
+    chart["entry"][0]["fullUrl"] = full_url
+    assert reading(chart).subject == subject
 
 
 # Versions

@@ -181,7 +181,7 @@ def test_an_undated_value_is_used_for_want_of_a_dated_one() -> None:
         (quantity(9, "furlong"), "unknown_unit"),
         (quantity(9, "mL"), "unknown_unit"),
         (quantity(9, "G/L", None), "unknown_unit"),
-        (quantity(9, 17), "missing_unit"),
+        ({"value": 9, "unit": 17, "code": []}, "missing_unit"),
         (quantity("9", "g/dL"), "not_a_number"),
         (quantity(True, "g/dL"), "not_a_number"),
         (quantity(float("nan"), "g/dL"), "not_a_number"),
