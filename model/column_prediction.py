@@ -84,14 +84,16 @@ def predict_columns(
     """
     horizons = tuple(float(months) for months in horizons_months)
     shape = (len(horizons), columns.rows)
+    # One piece of memory, which is then kept for the next answer and not given back between.
+    numbers = np.empty((1 if confidence_level is None else 3, *shape))
     no_limits = np.broadcast_to(np.nan, shape)
     answer = PredictedColumns(
         horizons_months=horizons,
         categories=tuple(band.name for band in model.risk_bands.bands),
         category=np.empty(columns.rows, dtype=np.int8),
-        survival=np.empty(shape),
-        lower=np.empty(shape) if confidence_level else no_limits,
-        upper=np.empty(shape) if confidence_level else no_limits,
+        survival=numbers[0],
+        lower=no_limits if confidence_level is None else numbers[1],
+        upper=no_limits if confidence_level is None else numbers[2],
         imputed=np.zeros(columns.rows, dtype=np.uint16),
     )
     terms = HorizonTerms.of(model.cox, horizons, confidence_level)
@@ -129,12 +131,7 @@ class _Block:
                 pattern = np.zeros(self._patients.rows, dtype=np.uint16)
             answer.imputed[valid] = pattern[valid]
             self._predict_in_order(valid, pattern[valid])
-        known = (
-            (answer.survival, answer.lower, answer.upper)
-            if self._terms.quantile
-            else (answer.survival,)
-        )
-        for values in known:
+        for values in self._numbers():
             values[self._terms.withheld] = np.nan
             values[:, invalid] = np.nan
         for horizon in self._terms.certain:
@@ -181,12 +178,22 @@ class _Block:
             x[:-1] -= design.mean[:, None]
             x[:-1] /= design.sd[:, None]
             unknown = self._model.unknown_patterns.expect(x[:-1], pattern)
-        predicted = self._terms.predict(x, unknown)
-        for answer, values in zip(
-            (self._answer.survival, self._answer.lower, self._answer.upper), predicted, strict=False
-        ):
+        answers = self._numbers()
+        if isinstance(rows, slice) and not len(self._terms.withheld):
+            self._terms.predict(x, unknown, [answer[:, rows] for answer in answers])
+            return
+        out = [np.empty((len(self._terms.horizons), x.shape[1])) for _ in answers]
+        self._terms.predict(x, unknown, out)
+        for answer, values in zip(answers, out, strict=True):
             for horizon, row in zip(self._terms.horizons.tolist(), values, strict=True):
                 answer[horizon, rows] = row
+
+    def _numbers(self) -> list[Floats]:
+        """Return what is to be filled in: survival, and the limits where they are wanted."""
+        answer = self._answer
+        if self._terms.quantile is None:
+            return [answer.survival]
+        return [answer.survival, answer.lower, answer.upper]
 
     def _transformed(self, rows: Rows) -> Floats:
         """Return covariates of some rows, shape (p + 1, n), and a 1; not centred nor scaled."""

@@ -75,8 +75,8 @@ class HorizonTerms:
             quantile=quantile,
         )
 
-    def predict(self, covariates: Floats, unknown: Unknown | None) -> list[Floats]:
-        """Return survival, and with limits the lower and the upper, each of shape (k, n).
+    def predict(self, covariates: Floats, unknown: Unknown | None, out: Sequence[Floats]) -> None:
+        """Write survival, and with limits the lower and the upper, each of shape (k, n).
 
         The fast form of `model.survival.SurvivalCurve`: what is the same at all horizons is
         done once, and the limits share their exponential.
@@ -86,18 +86,18 @@ class HorizonTerms:
         covariates : shape (p + 1, n), the last row 1; standardised where some were unknown,
             else only transformed
         unknown : None where nothing was
+        out : one or three arrays to write to
         """
         matrix = self.of_transformed if unknown is None else self.of_standardised
         result = matrix @ covariates
         predictor = np.clip(result[0], -_LARGEST_EXPONENT, _LARGEST_EXPONENT)
         minus_hazard = -self.hazard * np.exp(predictor)
-        survival = np.empty_like(minus_hazard)
         if unknown is None:
-            np.exp(minus_hazard, out=survival)
+            np.exp(minus_hazard, out=out[0])
         else:
-            marginal_survival(minus_hazard, np.sqrt(unknown.predictor_variance), survival)
+            marginal_survival(minus_hazard, np.sqrt(unknown.predictor_variance), out[0])
         if self.quantile is None:
-            return [survival]
+            return
         p = len(covariates) - 1
         distance, reach = result[1 : p + 1], result[p + 1 :]
         square = np.einsum("ij,ij->j", distance, distance)
@@ -109,7 +109,8 @@ class HorizonTerms:
             np.exp(reach, out=reach)
             lower = minus_hazard * reach
         upper = np.divide(minus_hazard, reach, out=minus_hazard)
-        return [survival, np.exp(lower, out=lower), np.exp(upper, out=upper)]
+        np.exp(lower, out=out[1])
+        np.exp(upper, out=out[2])
 
 
 def _rows_of_variance(
