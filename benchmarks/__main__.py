@@ -5,12 +5,16 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks import fitting, validation
+from benchmarks import fitting, prediction, validation
 from benchmarks.comparison import Comparison, compare
 from benchmarks.peer import PeerMissingError, RSession
 from benchmarks.versions import versions
 
-SUITES = {"fitting": fitting.contests, "validation": validation.contests}
+SUITES = {
+    "prediction": prediction.contests,
+    "fitting": fitting.contests,
+    "validation": validation.contests,
+}
 
 
 def main() -> int:
@@ -44,7 +48,7 @@ def _table(results: list[Comparison]) -> str:
         "| --- | --- | --- | --- | --- |",
     ]
     lines += [
-        f"| {r.what} | {r.ours_seconds:.3g} | {r.peer} | {r.peer_seconds:.3g} | {r.ratio:.2f} |"
+        f"| {r.what} | {r.ours_seconds:.3g} | {r.peer} | {r.peer_seconds:.3g} | {r.ratio:.2g} |"
         for r in results
     ]
     return "\n".join(lines)
