@@ -1,5 +1,6 @@
 """Who may have a risk assessed: scopes of SMART Backend Services, limits, and their outcomes."""
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,12 +10,14 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from service.access import SCOPES
 from service.app import create_app
+from service.fhir.batch import MAX_ENTRIES
 from service.keys import Scope
 from service.registry import Registry
 from service.settings import SHIPPED_MODELS, Settings
 from service.tokens import SCOPE_NAMES
-from tests.server import Server, in_process, refusal
+from tests.server import ROOT, Server, in_process, refusal
 from tests.service.fhir import charts
 from tests.service.fhir.conftest import Outcome, codes
 from tests.service.issuer import JwksServer, claims, ec_key, jwk, keys, token
@@ -92,6 +95,17 @@ def test_without_a_token_there_is_an_outcome_and_a_challenge(
 def test_no_scope_of_smart_stands_for_more_than_a_prediction() -> None:
     smart = {scope for name, scope in SCOPE_NAMES.items() if name.startswith("system/")}
     assert smart == {Scope.PREDICT}
+
+
+def test_the_scopes_that_the_docs_list_are_those_that_count() -> None:
+    text = (ROOT / "docs" / "fhir.md").read_text(encoding="utf-8")
+    (row,) = (line for line in text.splitlines() if line.startswith("| `POST /fhir/$hsct2-risk`"))
+    key, of_token = row.split("|")[2:4]
+    assert SCOPES["POST", "/fhir/$hsct2-risk"] is Scope(key.strip().strip("`"))
+    listed = re.findall(r"`(.*?)`", of_token)
+    assert len(listed) == 6
+    assert {SCOPE_NAMES[name] for name in listed} == {Scope.PREDICT}
+    assert f"{MAX_ENTRIES} at most" in text
 
 
 def test_whoever_asks_too_often_or_has_no_room_is_told_in_an_outcome(
