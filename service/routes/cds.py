@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, BackgroundTasks, Request
 from pydantic import BaseModel, ValidationError
 from uuid_utils import uuid7
 
@@ -21,6 +21,7 @@ from service.cds.requests import (
     PatientViewRequest,
 )
 from service.cds.services import ORDER_SELECT, PATIENT_VIEW, SERVICES
+from service.chart import units
 from service.limits import LIMITED
 from service.predictor import Asked
 from service.problems import (
@@ -81,8 +82,9 @@ def _body(kind: type[BaseModel]) -> dict[str, Any]:
     openapi_extra={"security": []},
     responses=documented(OVERLOADED, as_outcomes=True),
 )
-async def list_cds_services() -> Services:
+async def list_cds_services(background: BackgroundTasks) -> Services:
     """Return when to call which service, and what to send along."""
+    background.add_task(units.load)  # whoever asks this will send a chart
     return Services(services=list(SERVICES.values()))
 
 

@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
+from starlette.background import BackgroundTask
 
 from service import body
 from service.access import CallerDependency
+from service.chart import units
 from service.fhir import batch
 from service.fhir.code_systems import code_systems
 from service.fhir.conformance import OPERATION, capability_statement
@@ -145,7 +147,9 @@ def _response(resource: Mapping[str, Any], media_type: str = MEDIA_TYPE) -> Resp
 async def get_capability_statement(request: Request) -> Response:
     """Return the CapabilityStatement."""
     media_type = answered_as(request)
-    return _response(capability_statement(request.app.state.settings), media_type)
+    response = _response(capability_statement(request.app.state.settings), media_type)
+    response.background = BackgroundTask(units.load)  # whoever asks this will send a chart
+    return response
 
 
 _OF_ONE: dict[int | str, dict[str, Any]] = {

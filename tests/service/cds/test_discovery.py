@@ -3,10 +3,16 @@
 import re
 
 import httpx
+import pytest
+from structlog.testing import capture_logs
 
+from service.app import create_app
 from service.cds.services import SERVICES
+from service.chart import units
 from service.chart.codes import MEASURES
-from tests.server import Server
+from service.registry import Registry
+from service.settings import Settings
+from tests.server import Server, in_process
 
 # What CDS Hooks 2.0 recommends clients to support, and nothing more.
 READ = re.compile(r"[A-Z][A-Za-z]+/\{\{context\.patientId\}\}")
@@ -19,6 +25,15 @@ SEARCH = re.compile(
 def discovered(server: Server) -> httpx.Response:
     with server.client() as client:
         return client.get("/cds-services")
+
+
+@pytest.mark.parametrize("path", ["/cds-services", "/fhir/metadata"])
+def test_whoever_discovers_the_service_has_the_units_loaded_for_the_first_chart(path: str) -> None:
+    units.convert.cache_clear()
+    with capture_logs():
+        app = create_app(Settings(), Registry({}, {}, default=""))
+        assert in_process(app, "GET", path).status_code == 200
+    assert units.convert.cache_info().currsize > 0
 
 
 def test_two_services_are_there_and_open_to_all(cds: Server) -> None:
