@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks import fitting, prediction, validation
+from benchmarks import cds, fitting, prediction, validation
 from benchmarks.comparison import Comparison, compare
 from benchmarks.peer import PeerMissingError, RSession
 from benchmarks.versions import versions
@@ -20,9 +20,12 @@ SUITES = {
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--runs", type=int, default=5, help="runs of each, taken in turns")
-    parser.add_argument("--only", choices=sorted(SUITES), help="one suite")
+    parser.add_argument("--only", choices=sorted((*SUITES, "cds")), help="one suite")
     parser.add_argument("--json", type=Path, help="where to write the results")
     arguments = parser.parse_args()
+    if arguments.only == "cds":  # it has no peer in R
+        print(json.dumps(vars(cds.latency()), indent=2))
+        return 0
     results: list[Comparison] = []
     try:
         with RSession() as r:
@@ -34,7 +37,9 @@ def main() -> int:
         print(missing, file=sys.stderr)
         return 1
     print(_table(results))
-    report = {"versions": found, "results": [vars(result) for result in results]}
+    report: dict[str, object] = {"versions": found, "results": [vars(result) for result in results]}
+    if arguments.only is None:
+        report["cds"] = vars(cds.latency())
     text = json.dumps(report, indent=2)
     print(text)
     if arguments.json:

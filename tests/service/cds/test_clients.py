@@ -101,7 +101,7 @@ def test_a_token_of_either_algorithm_is_good_for_one_call(guarded: Guarded) -> N
 def test_a_token_is_for_the_endpoint_that_is_called_at_its_public_address(guarded: Guarded) -> None:
     the_card(guarded.post(guarded.fresh(aud=[OTHER, VIEW])))
     feedback = f"{PATIENT_VIEW}/feedback"
-    for audience in (
+    others: list[Any] = [
         f"{PUBLIC}{ORDER_SELECT}",
         f"{VIEW}/feedback",
         f"{VIEW}/",
@@ -112,7 +112,8 @@ def test_a_token_is_for_the_endpoint_that_is_called_at_its_public_address(guarde
         [],
         {VIEW: 1},
         None,
-    ):
+    ]
+    for audience in others:
         assert "wrong_audience" in guarded.refused(guarded.fresh(aud=audience))
     elsewhere = guarded.fresh(aud=f"https://evil.example{PATIENT_VIEW}")
     assert "wrong_audience" in guarded.refused(elsewhere, Host="evil.example")
