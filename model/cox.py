@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from model.curve_terms import CurveTerms
 from model.design import Design
 from model.kaplan_meier import KaplanMeier
 from model.patient import COVARIATES, Patient
@@ -74,9 +75,25 @@ class CoxModel:
         """Shape (p, p), covariance of `coefficients_per_unit`."""
         return self.covariance / np.outer(self.design.sd, self.design.sd)
 
+    @cached_property
+    def curve_terms(self) -> CurveTerms:
+        """What all survival curves of this model share."""
+        steps = slice(0, int(np.searchsorted(self.months, self.last_months, side="right")))
+        return CurveTerms.of(
+            self.months[steps],
+            self.hazard[steps],
+            self.hazard_variance[steps],
+            self.hazard_mean[steps],
+            self.covariance,
+            self.restricted_mean_limit_months,
+        )
+
     def expect(self, patient: Patient) -> "ExpectedCovariates":
         """Return the patient's covariates, the unknown ones expected given the known."""
-        numbers = patient.numbers(self.design.names)
+        return self.expect_of(patient.numbers(self.design.names))
+
+    def expect_of(self, numbers: Floats) -> "ExpectedCovariates":
+        """Return the covariates of a patient's numbers, shape (p,); NaN is unknown."""
         return ExpectedCovariates.given(self, self.design.standardise(numbers))
 
 

@@ -1,6 +1,7 @@
 """From a patient's numbers to the standardised covariates of one fitted model, and back."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,11 +63,15 @@ class Design:
     def standardise(self, numbers: Floats) -> Floats:
         """Transform, centre and scale numbers of shape (..., p); NaN stays NaN."""
         transformed = np.array(numbers, dtype=np.float64)
-        for column, name in enumerate(self.names):
-            if COVARIATES[name].transform is not Transform.IDENTITY:
-                transformed[..., column] = np.log(transformed[..., column] + self.shift[column])
+        logged = self._logged
+        transformed[..., logged] = np.log(transformed[..., logged] + self.shift[logged])
         standardised: Floats = (transformed - self.mean) / self.sd
         return standardised
+
+    @cached_property
+    def _logged(self) -> NDArray[np.intp]:
+        identity = [COVARIATES[name].transform is Transform.IDENTITY for name in self.names]
+        return np.flatnonzero(~np.array(identity))
 
     def unstandardise(self, column: int, standardised: float) -> float:
         """Undo `standardise` for one covariate."""

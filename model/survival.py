@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import exp, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.cox import CoxModel, ExpectedCovariates
+from model.curve_terms import CurveTerms
 from model.kaplan_meier import Estimate, normal_quantile
 
 Floats = NDArray[np.float64]
@@ -31,6 +33,7 @@ class SurvivalCurve:
     survival : shape (k,)
     slope : shape (k,), -dS / d log Λ, for the delta method
     log_hazard : shape (k,), log Λ at the expected covariates
+    distance : shape (k, p), L'q / Λ, how far the patient is from those at risk
     variance : shape (k,), of log Λ: [VH + q'Vq] / Λ0² + b'Cb + tr(V C), with
         q(t) = ∫ (x - x̄(u)) dΛ0(u) (Kalbfleisch & Prentice 2002, section 4.3;
         R's ``survfit.coxph`` where nothing is unknown)
@@ -44,6 +47,7 @@ class SurvivalCurve:
     survival: Floats
     slope: Floats
     log_hazard: Floats
+    distance: Floats
     variance: Floats
     extra_variance: float
 
@@ -52,48 +56,48 @@ class SurvivalCurve:
         cls, model: CoxModel, patient: ExpectedCovariates, confidence_level: float
     ) -> "SurvivalCurve":
         """Compute the curve of a patient under a model."""
-        steps = slice(0, int(np.searchsorted(model.months, model.last_months, side="right")))
+        terms = model.curve_terms
         predictor = float(patient.mean @ model.coefficients)
-        log_hazard = np.log(model.hazard[steps]) + predictor
-        q = _distance(model, patient.mean, steps)
-        spread = model.hazard_variance[steps] + np.einsum("ij,jk,ik->i", q, model.covariance, q)
+        distance = patient.mean @ terms.root - terms.at_risk
         extra = patient.extra_variance(model)
-        nodes = np.sqrt(patient.predictor_variance(model)) * _NODES
-        exponent = np.minimum(log_hazard[:, None] + nodes, _LARGEST_EXPONENT)
-        hazard = np.exp(exponent)
+        hazard = _hazard(terms, predictor, patient.predictor_variance(model))
         survival = np.exp(-hazard)
+        slope = hazard * survival
+        if hazard.ndim == 2:
+            survival, slope = survival @ _WEIGHTS, slope @ _WEIGHTS
         return cls(
             model=model,
             covariates=patient,
             confidence_level=confidence_level,
-            months=model.months[steps],
-            survival=survival @ _WEIGHTS,
-            slope=np.where(survival > 0, hazard * survival, 0.0) @ _WEIGHTS,
-            log_hazard=log_hazard,
-            variance=spread / model.hazard[steps] ** 2 + extra,
+            months=terms.months,
+            survival=survival,
+            slope=slope,
+            log_hazard=terms.log_hazard + predictor,
+            distance=distance,
+            variance=terms.variance + np.einsum("ij,ij->i", distance, distance) + extra,
             extra_variance=extra,
         )
 
-    @cached_property
+    @property
     def lower(self) -> Floats:
         """The lower log-log limit, shape (k,)."""
-        return self._limit(self._quantile)
+        return self._limits[0]
 
-    @cached_property
+    @property
     def upper(self) -> Floats:
         """The upper log-log limit, shape (k,)."""
-        return self._limit(-self._quantile)
+        return self._limits[1]
 
     @property
     def _quantile(self) -> float:
         return normal_quantile(self.confidence_level)
 
-    def _limit(self, quantile: float) -> Floats:
-        exponent = np.minimum(
-            self.log_hazard + quantile * np.sqrt(self.variance), _LARGEST_EXPONENT
-        )
-        limit: Floats = np.exp(-np.exp(exponent))
-        return limit
+    @cached_property
+    def _limits(self) -> Floats:
+        spread = self._quantile * np.sqrt(self.variance)
+        exponents = np.stack((self.log_hazard + spread, self.log_hazard - spread))
+        limits: Floats = np.exp(-np.exp(np.minimum(exponents, _LARGEST_EXPONENT)))
+        return limits
 
     def at(self, months: float) -> Estimate:
         """Return S at one time up to the model's last; before the first death 1, no interval."""
@@ -110,8 +114,9 @@ class SurvivalCurve:
         return Estimate(*(self._first_at_most_half(curve) for curve in curves))
 
     def _first_at_most_half(self, curve: Floats) -> float | None:
-        reached = np.flatnonzero(curve <= 0.5)
-        return float(self.months[reached[0]]) if len(reached) else None
+        reached = curve <= 0.5
+        first = reached.argmax()
+        return float(self.months[first]) if reached[first] else None
 
     def restricted_mean_months(self) -> Estimate:
         """Return the mean survival time within the model's limit τ, in months.
@@ -119,33 +124,34 @@ class SurvivalCurve:
         The area under the curve to τ; its variance by the delta method from the
         joint covariance of log Λ at all death times, clipped to [0, τ].
         """
-        tau = self.model.restricted_mean_limit_months
-        inside = self.months < tau
-        edges = np.append(self.months[inside], tau)
-        widths = np.diff(edges)
-        mean = float(edges[0] + widths @ self.survival[inside])
-        half_width = self._quantile * np.sqrt(self._restricted_mean_variance())
-        return Estimate(mean, max(0.0, mean - half_width), min(tau, mean + half_width))
+        terms = self.model.curve_terms
+        inside = self.survival[: terms.steps_to_limit]
+        mean = terms.months_of_certainty + float(terms.widths @ inside)
+        half_width = self._quantile * sqrt(self._restricted_mean_variance())
+        return Estimate(
+            mean, max(0.0, mean - half_width), min(terms.limit_months, mean + half_width)
+        )
 
     def _restricted_mean_variance(self) -> float:
         """Var ∫S = g' Cov(log Λ) g with g the interval widths times dS / d log Λ.
 
         Cov(log Λᵢ, log Λⱼ) = [VH(min(i, j)) + qᵢ'Vqⱼ] / (Λ0ᵢ Λ0ⱼ) + b'Cb + tr(V C).
         """
-        tau = self.model.restricted_mean_limit_months
-        k = int(np.searchsorted(self.months, tau, side="left"))
-        gradient = np.diff(np.append(self.months[:k], tau)) * self.slope[:k]
-        per_hazard = gradient / self.model.hazard[:k]
-        increments = np.diff(self.model.hazard_variance[:k], prepend=0.0)
-        later = np.cumsum(per_hazard[::-1])[::-1]
-        q = per_hazard @ _distance(self.model, self.covariates.mean, slice(0, k))
+        terms = self.model.curve_terms
+        k = terms.steps_to_limit
+        gradient = terms.widths * self.slope[:k]
+        later = np.cumsum((gradient / terms.hazard[:k])[::-1])[::-1]
+        q = gradient @ self.distance[:k]
+        total = float(gradient.sum())
         return float(
-            increments @ later**2
-            + q @ self.model.covariance @ q
-            + self.extra_variance * gradient.sum() ** 2
+            terms.variance_increments @ (later * later) + q @ q + self.extra_variance * total**2
         )
 
 
-def _distance(model: CoxModel, covariates: Floats, steps: slice) -> Floats:
-    """Return q(t) / e^(x'β), shape (k, p): how far the patient is from those at risk."""
-    return np.outer(model.hazard[steps], covariates) - model.hazard_mean[steps]
+def _hazard(terms: CurveTerms, predictor: float, variance: float) -> Floats:
+    """Return Λ(t), shape (k,), or where the predictor is uncertain at its nodes, shape (k, 48)."""
+    largest = _LARGEST_EXPONENT - max(0.0, float(terms.log_hazard[-1]))
+    if variance == 0:
+        return terms.hazard * exp(min(predictor, largest))
+    nodes = np.minimum(predictor + sqrt(variance) * _NODES, largest)
+    return np.outer(terms.hazard, np.exp(nodes))
