@@ -1,7 +1,8 @@
 """A fitted Cox model, and what it believes of a patient of whom not everything is known."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +77,16 @@ class CoxModel:
         return self.covariance / np.outer(self.design.sd, self.design.sd)
 
     @cached_property
+    def reference(self) -> Floats:
+        """Shape (p,), the values that contributions are measured from, standardised."""
+        return self.design.standardise(self.design.reference)
+
+    @cached_property
+    def conditioning(self) -> "Callable[[bytes], Conditioning]":
+        """How the unknown covariates depend on the known ones, by `isnan(...).tobytes()`."""
+        return lru_cache(maxsize=512)(partial(Conditioning.of, self))
+
+    @cached_property
     def curve_terms(self) -> CurveTerms:
         """What all survival curves of this model share."""
         steps = slice(0, int(np.searchsorted(self.months, self.last_months, side="right")))
@@ -95,6 +106,37 @@ class CoxModel:
     def expect_of(self, numbers: Floats) -> "ExpectedCovariates":
         """Return the covariates of a patient's numbers, shape (p,); NaN is unknown."""
         return ExpectedCovariates.given(self, self.design.standardise(numbers))
+
+
+@dataclass(frozen=True)
+class Conditioning:
+    """What is expected of the unknown covariates, whatever the values of the known ones.
+
+    Attributes
+    ----------
+    unknown, known : shape (m,) and (p - m,), positions
+    weights : shape (p - m, m), of the known values in the conditional means
+    covariance : shape (m, m), conditional
+    """
+
+    unknown: NDArray[np.intp]
+    known: NDArray[np.intp]
+    weights: Floats
+    covariance: Floats
+
+    @classmethod
+    def of(cls, model: CoxModel, missing: bytes) -> "Conditioning":
+        """Condition the cohort's normal distribution; `missing` is a byte for each covariate."""
+        is_missing = np.frombuffer(missing, dtype=np.bool_)
+        unknown, known = np.flatnonzero(is_missing), np.flatnonzero(~is_missing)
+        sigma = model.covariate_covariance
+        weights = np.linalg.solve(sigma[np.ix_(known, known)], sigma[np.ix_(known, unknown)])
+        return cls(
+            unknown=unknown,
+            known=known,
+            weights=weights.astype(np.float64),
+            covariance=sigma[np.ix_(unknown, unknown)] - sigma[np.ix_(unknown, known)] @ weights,
+        )
 
 
 @dataclass(frozen=True)
@@ -120,43 +162,47 @@ class ExpectedCovariates:
         and the variance p (1 - p); its correlations are kept.
         """
         missing = np.isnan(known)
-        unknown = np.flatnonzero(missing)
-        if not len(unknown):
-            return cls(known, unknown, np.empty((0, 0)))
-        sigma, seen = model.covariate_covariance, np.flatnonzero(~missing)
-        weights = np.linalg.solve(sigma[np.ix_(seen, seen)], sigma[np.ix_(seen, unknown)])
+        if not missing.any():
+            return cls(known, np.empty(0, dtype=np.intp), np.empty((0, 0)))
+        given = model.conditioning(missing.tobytes())
         mean = known.copy()
-        mean[unknown] = known[seen] @ weights
-        covariance = sigma[np.ix_(unknown, unknown)] - sigma[np.ix_(unknown, seen)] @ weights
-        scale = np.ones(len(unknown))
-        for row, column in enumerate(unknown):
+        mean[given.unknown] = known[given.known] @ given.weights
+        scale = np.ones(len(given.unknown))
+        for row, column in enumerate(given.unknown.tolist()):
             if COVARIATES[model.design.names[column]].is_binary:
                 centre, sd = model.design.mean[column], model.design.sd[column]
                 p = min(max(centre + sd * mean[column], 0.0), 1.0)
                 mean[column] = (p - centre) / sd
-                scale[row] = np.sqrt(p * (1 - p) / covariance[row, row]) / sd
-        return cls(mean, unknown, covariance * np.outer(scale, scale))
+                scale[row] = np.sqrt(p * (1 - p) / given.covariance[row, row]) / sd
+        return cls(mean, given.unknown, given.covariance * np.outer(scale, scale))
 
-    def without(self, position: int) -> Floats:
-        """Return C as it would be if the unknown covariate at this row were known."""
-        c = self.covariance
-        if c[position, position] <= 0:
-            return c
-        explained: Floats = np.outer(c[position], c[position]) / c[position, position]
-        return c - explained
-
-    def extra_variance(self, model: CoxModel, covariance: Floats | None = None) -> float:
+    def extra_variance(self, model: CoxModel) -> float:
         """Return what not knowing adds to the variance of log Λ: b'Cb + tr(V C).
 
         b'Cb is the spread of the unknown values themselves, tr(V C) the product of
         their spread and that of their coefficients.
         """
-        c = self.covariance if covariance is None else covariance
+        if not len(self.unknown):
+            return 0.0
+        v = model.covariance[np.ix_(self.unknown, self.unknown)]
+        return self.predictor_variance(model) + float(np.sum(v * self.covariance))
+
+    def variance_of_each(self, model: CoxModel) -> Floats:
+        """Return by how much `extra_variance` falls once each is known, shape (m,).
+
+        To know one of them leaves C - cc' / c_jj of the covariance, c being its row.
+        """
+        c = self.covariance
         b = model.coefficients[self.unknown]
         v = model.covariance[np.ix_(self.unknown, self.unknown)]
-        return float(b @ c @ b + np.sum(v * c))
+        own = np.diag(c)
+        explained = (c @ b) ** 2 + np.einsum("ij,jk,ki->i", c, v, c)
+        falls: Floats = np.divide(explained, own, out=np.zeros_like(own), where=own > 0)
+        return falls
 
     def predictor_variance(self, model: CoxModel) -> float:
         """Return b'Cb, the variance of the linear predictor over the unknown values."""
+        if not len(self.unknown):
+            return 0.0
         b = model.coefficients[self.unknown]
         return float(b @ self.covariance @ b)

@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from model.patient import COVARIATES, Transform
+from model.patient import COVARIATES, Transform, Value
 
 Floats = NDArray[np.float64]
 
@@ -67,6 +67,14 @@ class Design:
         transformed[..., logged] = np.log(transformed[..., logged] + self.shift[logged])
         standardised: Floats = (transformed - self.mean) / self.sd
         return standardised
+
+    @cached_property
+    def reference_values(self) -> tuple[Value, ...]:
+        """The p reference values as they are written."""
+        return tuple(
+            COVARIATES[name].from_number(float(number))
+            for name, number in zip(self.names, self.reference, strict=True)
+        )
 
     @cached_property
     def _logged(self) -> NDArray[np.intp]:

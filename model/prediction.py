@@ -1,32 +1,28 @@
 """The prediction for one patient: category, survival with its interval, and why."""
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
+from math import exp
 
-import numpy as np
+from pydantic_core import to_json
 
 from model.answer import (
     Band,
-    Contribution,
-    Curve,
     EcogHazardRatio,
-    Horizon,
-    Imputed,
     Interval,
-    Median,
     Observed,
     ObservedContrast,
     ObservedHorizon,
     PatientPrediction,
     PredictionWarning,
-    RestrictedMean,
     Risk,
-    Survival,
 )
-from model.cox import CoxModel, ExpectedCovariates
+from model.covariate_effects import Plain, contributions, imputed, outside_range
+from model.cox import CoxModel
 from model.kaplan_meier import Estimate, KaplanMeier, normal_quantile
-from model.patient import COVARIATES, Patient
+from model.patient import Patient
 from model.risk import RiskBand, RiskBands
 from model.survival import SurvivalCurve
 from model.unknown_patterns import UnknownPatterns
@@ -47,6 +43,33 @@ class PrognosticModel:
     def unknown_patterns(self) -> UnknownPatterns:
         """What is expected of unknown covariates, kept for the next patients."""
         return UnknownPatterns(self.cox)
+
+    @cached_property
+    def category(self) -> "Callable[[int, tuple[float, ...], float], Category]":
+        """What is said of an ECOG grade at some horizons and a confidence level, kept."""
+        return lru_cache(maxsize=256)(partial(_category, self))
+
+
+@dataclass(frozen=True)
+class Category:
+    """What an answer says of the risk category, whoever the patient is.
+
+    Attributes
+    ----------
+    risk : the category and what was observed in it
+    risk_json : the same as JSON
+    at_risk : patients of the cohort still followed at each horizon
+    warnings : of each horizon
+    own : survival observed in the category at each horizon
+    others : the same in the other categories, by name
+    """
+
+    risk: Risk
+    risk_json: bytes
+    at_risk: tuple[int, ...]
+    warnings: tuple[tuple[PredictionWarning, ...], ...]
+    own: tuple[Estimate, ...]
+    others: tuple[tuple[str, tuple[Estimate, ...]], ...]
 
 
 def predict(
@@ -71,62 +94,164 @@ def predict(
         Probabilities in [0, 1], times in months. A horizon past the model's last
         time is withheld with its reason.
     """
-    covariates = model.cox.expect(patient)
-    curve = SurvivalCurve.of(model.cox, covariates, confidence_level)
-    horizons = [_horizon(model.cox, curve, months) for months in horizons_months]
-    risk = _risk(model, patient.ecog, horizons_months, confidence_level)
-    return PatientPrediction(
-        risk=risk,
-        survival=Survival(
-            confidence_level=confidence_level,
-            last_months=model.cox.last_months,
-            horizons=horizons,
-            curve=_steps(model.cox, curve) if with_curve else None,
-            median_months=_median(model.cox, curve),
-            restricted_mean_months=RestrictedMean(
-                **vars(curve.restricted_mean_months()),
-                limit_months=model.cox.restricted_mean_limit_months,
-            ),
-        ),
-        contributions=_contributions(model.cox, patient, covariates),
-        imputed=_imputed(model.cox, covariates, curve),
-        warnings=list(_warnings(model, patient, risk, horizons, confidence_level)),
+    computed = compute(
+        model,
+        patient,
+        horizons_months=tuple(map(float, horizons_months)),
+        confidence_level=confidence_level,
+        with_curve=with_curve,
     )
+    return computed.validated()
 
 
-def _horizon(cox: CoxModel, curve: SurvivalCurve, months: float) -> Horizon:
-    at_risk = cox.observed.at_risk_at(months)
-    if months > cox.last_months:
-        return Horizon(
-            months=months,
-            probability=None,
-            lower=None,
-            upper=None,
-            at_risk=at_risk,
-            reason=f"fewer than 5 patients were followed beyond {cox.last_months:g} months",
-        )
-    at = curve.at(months)
-    return Horizon(
-        months=months, probability=at.estimate, lower=at.lower, upper=at.upper, at_risk=at_risk
-    )
+def compute(
+    model: PrognosticModel,
+    patient: Patient,
+    *,
+    horizons_months: tuple[float, ...],
+    confidence_level: float,
+    with_curve: bool,
+) -> "Computed":
+    """Compute what `predict` returns and leave it as plain values."""
+    category = model.category(patient.ecog, horizons_months, confidence_level)
+    rest = _of_patient(model.cox, patient, category, horizons_months, confidence_level, with_curve)
+    return Computed(category, rest)
 
 
-def _steps(cox: CoxModel, curve: SurvivalCurve) -> Curve:
-    months = [0.0, *curve.months.tolist()]
-    probability = [1.0, *curve.survival.tolist()]
-    lower = [None, *curve.lower.tolist()]
-    upper = [None, *curve.upper.tolist()]
-    if months[-1] < cox.last_months:
-        months.append(cox.last_months)
-        for values in (probability, lower, upper):
-            values.append(values[-1])
-    return Curve(months=months, probability=probability, lower=lower, upper=upper)
+@dataclass(frozen=True)
+class Computed:
+    """A prediction as plain values: to make it JSON takes half of what its objects take.
+
+    Attributes
+    ----------
+    category : the risk
+    rest : the other fields of a `PatientPrediction`
+    """
+
+    category: Category
+    rest: Plain
+
+    @property
+    def warnings(self) -> list[PredictionWarning]:
+        """The warnings of the prediction."""
+        warnings: list[PredictionWarning] = self.rest["warnings"]
+        return warnings
+
+    @property
+    def imputed(self) -> list[str]:
+        """The unknown covariates."""
+        return [one["covariate"] for one in self.rest["imputed"]]
+
+    def validated(self) -> PatientPrediction:
+        """Return the prediction; a number that is not finite raises a `ValidationError`."""
+        return PatientPrediction.model_validate({"risk": self.category.risk, **self.rest})
+
+    def json(self) -> bytes:
+        """Return the prediction as JSON; a number that is not finite raises as above."""
+        text = b'{"risk":%b,%b' % (self.category.risk_json, to_json(self.rest)[1:])
+        if b"NaN" in text or b"Infinity" in text:  # perhaps only in the name of a category
+            self.validated()
+        return text
 
 
-def _median(cox: CoxModel, curve: SurvivalCurve) -> Median:
+def _of_patient(
+    cox: CoxModel,
+    patient: Patient,
+    category: Category,
+    horizons_months: tuple[float, ...],
+    confidence_level: float,
+    with_curve: bool,
+) -> Plain:
+    """Return all of a `PatientPrediction` but the risk, as plain values."""
+    numbers = patient.numbers(cox.design.names)
+    covariates = cox.expect_of(numbers)
+    curve = SurvivalCurve.of(cox, covariates, confidence_level)
+    steps = _steps(cox, curve)
+    horizons = [
+        _horizon(cox.last_months, steps, months, at_risk)
+        for months, at_risk in zip(horizons_months, category.at_risk, strict=True)
+    ]
     median = curve.median_months()
-    reason = None if median.estimate is not None else f"not reached by {cox.last_months:g} months"
-    return Median(**vars(median), reason=reason)
+    not_reached = None if median.estimate is not None else _not_reached(cox)
+    return {
+        "survival": {
+            "confidence_level": confidence_level,
+            "last_months": cox.last_months,
+            "horizons": horizons,
+            "curve": steps if with_curve else None,
+            "median_months": {**vars(median), "reason": not_reached},
+            "restricted_mean_months": {
+                **vars(curve.restricted_mean_months()),
+                "limit_months": cox.restricted_mean_limit_months,
+            },
+        },
+        "contributions": contributions(cox, patient, covariates),
+        "imputed": imputed(cox, covariates, curve.variance_at_limit),
+        "warnings": [
+            *outside_range(cox, numbers),
+            *_warnings(category, horizons),
+        ],
+    }
+
+
+def _horizon(last_months: float, steps: Plain, months: float, at_risk: int) -> Plain:
+    beyond = months > last_months
+    step = bisect_right(steps["months"], months) - 1
+    return {
+        "months": months,
+        "probability": None if beyond else steps["probability"][step],
+        "lower": None if beyond else steps["lower"][step],
+        "upper": None if beyond else steps["upper"][step],
+        "at_risk": at_risk,
+        "reason": _beyond(last_months) if beyond else None,
+    }
+
+
+def _steps(cox: CoxModel, curve: SurvivalCurve) -> Plain:
+    """Return the curve as parallel lists, from time 0 to the model's last."""
+    steps: Plain = {
+        "months": [0.0, *curve.months.tolist()],
+        "probability": [1.0, *curve.survival.tolist()],
+        "lower": [None, *curve.lower.tolist()],
+        "upper": [None, *curve.upper.tolist()],
+    }
+    if steps["months"][-1] < cox.last_months:
+        for values in steps.values():
+            values.append(values[-1])
+        steps["months"][-1] = cox.last_months
+    return steps
+
+
+def _not_reached(cox: CoxModel) -> str:
+    return f"not reached by {cox.last_months:g} months"
+
+
+def _category(
+    model: PrognosticModel, ecog: int, horizons: tuple[float, ...], confidence_level: float
+) -> Category:
+    risk = _risk(model, ecog, horizons, confidence_level)
+    at_risk = tuple(map(model.cox.observed.at_risk_at, horizons))
+    last = model.cox.last_months
+
+    def observed(band: RiskBand) -> tuple[Estimate, ...]:
+        at = [_observed_at(band.observed, months, last, confidence_level) for months in horizons]
+        return tuple(at)
+
+    return Category(
+        risk=risk,
+        risk_json=risk.model_dump_json().encode(),
+        at_risk=at_risk,
+        warnings=tuple(
+            tuple(_warnings_of_horizon(last, risk, of_cohort, of_band))
+            for of_cohort, of_band in zip(at_risk, risk.observed.horizons, strict=True)
+        ),
+        own=observed(model.risk_bands.of(ecog)),
+        others=tuple(
+            (band.name, observed(band))
+            for band in model.risk_bands.bands
+            if band.name != risk.category
+        ),
+    )
 
 
 def _risk(
@@ -153,9 +278,9 @@ def ecog_hazard_ratio(
     variance = float(model.cox.covariance_per_unit[column, column])
     half_width = normal_quantile(confidence_level) * variance**0.5 * abs(difference)
     return EcogHazardRatio(
-        estimate=float(np.exp(log_ratio)),
-        lower=float(np.exp(log_ratio - half_width)),
-        upper=float(np.exp(log_ratio + half_width)),
+        estimate=exp(log_ratio),
+        lower=exp(log_ratio - half_width),
+        upper=exp(log_ratio + half_width),
         reference_ecog=model.risk_bands.ecog_reference,
     )
 
@@ -181,8 +306,7 @@ def observed_in(
 def _observed_horizon(
     observed: KaplanMeier | None, months: float, last_months: float, confidence_level: float
 ) -> ObservedHorizon:
-    at = observed.at(months, confidence_level) if observed and months <= last_months else None
-    at = at or Estimate(None, None, None)
+    at = _observed_at(observed, months, last_months, confidence_level)
     return ObservedHorizon(
         months=months,
         probability=at.estimate,
@@ -192,97 +316,25 @@ def _observed_horizon(
     )
 
 
-def _contributions(
-    cox: CoxModel, patient: Patient, covariates: ExpectedCovariates
-) -> list[Contribution]:
-    reference = cox.design.standardise(cox.design.reference)
-    log_ratios = cox.coefficients * (covariates.mean - reference)
-    return [
-        Contribution(
-            covariate=name,
-            value=getattr(patient, name),
-            reference=COVARIATES[name].from_number(float(cox.design.reference[column])),
-            log_hazard_ratio=float(log_ratios[column]),
-            hazard_ratio=float(np.exp(log_ratios[column])),
-        )
-        for column, name in enumerate(cox.design.names)
-    ]
-
-
-def _imputed(cox: CoxModel, covariates: ExpectedCovariates, curve: SurvivalCurve) -> list[Imputed]:
-    if not len(covariates.unknown):
-        return []
-    last = int(np.searchsorted(curve.months, cox.restricted_mean_limit_months, side="right")) - 1
-    total = float(curve.variance[max(last, 0)])
-    return [
-        Imputed(
-            covariate=cox.design.names[column],
-            expected=cox.design.unstandardise(column, float(covariates.mean[column])),
-            meaning=_meaning(cox.design.names[column]),
-            variance_share=max(
-                0.0,
-                curve.extra_variance - covariates.extra_variance(cox, covariates.without(position)),
-            )
-            / total,
-        )
-        for position, column in enumerate(covariates.unknown.tolist())
-    ]
-
-
-def _meaning(name: str) -> str:
-    covariate = COVARIATES[name]
-    if covariate.choices:
-        return f"probability of {covariate.choices[1]}"
-    if covariate.is_binary:
-        return "probability of true"
-    return f"conditional median, {covariate.unit}"
-
-
-def _warnings(
-    model: PrognosticModel,
-    patient: Patient,
-    risk: Risk,
-    horizons: Sequence[Horizon],
-    confidence_level: float,
-) -> Iterator[PredictionWarning]:
-    yield from _warnings_of_range(model.cox, patient)
-    if risk.extrapolated:
-        yield PredictionWarning(
-            code="ecog_extrapolated",
-            field="ecog",
-            message="the cohort had fewer than 5 patients or 3 deaths of this ECOG grade",
-        )
-    for horizon, observed in zip(horizons, risk.observed.horizons, strict=True):
-        yield from _warnings_of_horizon(model, risk, horizon, observed, confidence_level)
-
-
-def _warnings_of_range(cox: CoxModel, patient: Patient) -> Iterator[PredictionWarning]:
-    numbers = patient.numbers(cox.design.names)
-    outside = (numbers < cox.design.minimum) | (numbers > cox.design.maximum)
-    for column in np.flatnonzero(outside).tolist():
-        name = cox.design.names[column]
-        yield PredictionWarning(
-            code="outside_training_range",
-            field=name,
-            message=f"{COVARIATES[name].label} lies outside the training cohort's range of"
-            f" {cox.design.minimum[column]:g} to {cox.design.maximum[column]:g}",
-        )
+def _observed_at(
+    observed: KaplanMeier | None, months: float, last_months: float, confidence_level: float
+) -> Estimate:
+    at = observed.at(months, confidence_level) if observed and months <= last_months else None
+    return at or Estimate(None, None, None)
 
 
 def _warnings_of_horizon(
-    model: PrognosticModel,
-    risk: Risk,
-    horizon: Horizon,
-    observed: ObservedHorizon,
-    confidence_level: float,
+    last_months: float, risk: Risk, at_risk: int, observed: ObservedHorizon
 ) -> Iterator[PredictionWarning]:
-    at = f"at {horizon.months:g} months"
-    if horizon.probability is None:
+    at = f"at {observed.months:g} months"
+    if observed.months > last_months:
         yield PredictionWarning(
-            code="horizon_withheld", field="horizon_months", message=f"{at}: {horizon.reason}"
+            code="horizon_withheld",
+            field="horizon_months",
+            message=f"{at}: {_beyond(last_months)}",
         )
         return
-    if horizon.at_risk < FEW_AT_RISK:
+    if at_risk < FEW_AT_RISK:
         yield PredictionWarning(
             code="few_at_risk",
             field="horizon_months",
@@ -295,37 +347,41 @@ def _warnings_of_horizon(
             message=f"{at} fewer than {FEW_AT_RISK_IN_BAND} patients of category"
             f" {risk.category} were still followed",
         )
-    other = _other_band_that_fits(model, risk, horizon, observed, confidence_level)
-    if other:
+
+
+def _warnings(category: Category, horizons: Sequence[Plain]) -> Iterator[PredictionWarning]:
+    if category.risk.extrapolated:
         yield PredictionWarning(
-            code="category_and_curve_differ",
+            code="ecog_extrapolated",
             field="ecog",
-            message=f"{at} the predicted survival is what was observed in category {other},"
-            f" not in {risk.category}: the other covariates outweigh ECOG",
+            message="the cohort had fewer than 5 patients or 3 deaths of this ECOG grade",
         )
+    for place, horizon in enumerate(horizons):
+        yield from category.warnings[place]
+        other = _other_that_fits(category, place, horizon["probability"])
+        if other:
+            yield PredictionWarning(
+                code="category_and_curve_differ",
+                field="ecog",
+                message=f"at {horizon['months']:g} months the predicted survival is what was"
+                f" observed in category {other}, not in {category.risk.category}: the other"
+                " covariates outweigh ECOG",
+            )
 
 
-def _other_band_that_fits(
-    model: PrognosticModel,
-    risk: Risk,
-    horizon: Horizon,
-    observed: ObservedHorizon,
-    confidence_level: float,
-) -> str | None:
+def _other_that_fits(category: Category, place: int, probability: float | None) -> str | None:
     """Return another band whose observed interval holds the prediction when the own does not."""
-    probability = horizon.probability
-    own = Estimate(observed.probability, observed.lower, observed.upper)
+    own = category.own[place]
     if probability is None or own.lower is None or _holds(own, probability):
         return None
-    for band in model.risk_bands.bands:
-        if band.name == risk.category or band.observed is None:
-            continue
-        at = band.observed.at(horizon.months, confidence_level)
-        if at and _holds(at, probability):
-            return band.name
-    return None
+    fitting = (name for name, at in category.others if _holds(at[place], probability))
+    return next(fitting, None)
 
 
 def _holds(interval: Estimate, probability: float) -> bool:
     lower, upper = interval.lower, interval.upper
     return lower is not None and upper is not None and lower <= probability <= upper
+
+
+def _beyond(last_months: float) -> str:
+    return f"fewer than 5 patients were followed beyond {last_months:g} months"

@@ -89,15 +89,22 @@ class SurvivalCurve:
         return self._limits[1]
 
     @property
+    def variance_at_limit(self) -> float:
+        """The variance of log Λ where the restricted mean ends."""
+        limit = self.model.curve_terms.limit_months
+        last = int(np.searchsorted(self.months, limit, side="right")) - 1
+        return float(self.variance[max(last, 0)])
+
+    @property
     def _quantile(self) -> float:
         return normal_quantile(self.confidence_level)
 
     @cached_property
-    def _limits(self) -> Floats:
+    def _limits(self) -> tuple[Floats, Floats]:
         spread = self._quantile * np.sqrt(self.variance)
         exponents = np.stack((self.log_hazard + spread, self.log_hazard - spread))
-        limits: Floats = np.exp(-np.exp(np.minimum(exponents, _LARGEST_EXPONENT)))
-        return limits
+        lower, upper = np.exp(-np.exp(np.minimum(exponents, _LARGEST_EXPONENT)))
+        return lower, upper
 
     def at(self, months: float) -> Estimate:
         """Return S at one time up to the model's last; before the first death 1, no interval."""

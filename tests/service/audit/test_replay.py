@@ -2,7 +2,6 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 import pytest
 from sqlalchemy import update
@@ -52,7 +51,7 @@ def answered(model: Artifact, patient: dict[str, Any], query: PredictionQuery) -
         model,
         request,
         query,
-        prediction_id=UUID(int=uuid7().int),
+        prediction_id=str(uuid7()),
         created_at=datetime.now(UTC),
         service_version="0.1.0",
         audited=True,
@@ -61,7 +60,7 @@ def answered(model: Artifact, patient: dict[str, Any], query: PredictionQuery) -
         prediction,
         request,
         query,
-        output=prediction.model_dump_json(),
+        output=prediction.json(),
         caller="anyone",
         request_id=str(uuid7()),
     )
