@@ -192,13 +192,16 @@ async def authorise(
     token = None if bearer is None else bearer.credentials
     if len(request.headers.getlist("Authorization")) > 1:
         token = ""  # of two, a proxy may have checked the other one
-    presented = Presented(key, token)
-    caller: Caller = await request.app.state.gate.admit(
-        method, request.scope["route"].path, presented
-    )
-    request.state.caller = caller.id
+    return await admit(request, method, request.scope["route"].path, Presented(key, token))
+
+
+async def admit(request: Request, method: str, path: str, presented: Presented) -> Caller:
+    """Admit the caller of a route, leave their id to the request log, and count the call."""
+    app_state, state = request.app.state, request.scope["state"]
+    caller: Caller = await app_state.gate.admit(method, path, presented)
+    state["caller"] = caller.id
     if request.scope["path"] not in EXEMPT:
-        request.state.quota = request.app.state.rates.take(caller.id)
+        state["quota"] = app_state.rates.take(caller.id)
     return caller
 
 

@@ -24,6 +24,7 @@ from service.registry import Registry
 from service.replay import SeenInDatabase, SeenInMemory, SeenTokens
 from service.request_log import RequestLog
 from service.routes import cds, fhir, health, models, predictions
+from service.routes.direct import DirectRoute
 from service.settings import Settings
 from service.version import SERVICE_VERSION
 
@@ -69,6 +70,7 @@ def create_app(settings: Settings, registry: Registry, store: Store | None = Non
         health.router,
     ):
         app.include_router(router)
+    app.router.routes.insert(0, DirectRoute())
     problems.install(app)
     _wrap(app, settings)
     describe(app)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 
 from service.problems import (
     BODY_TOO_LARGE,
@@ -62,30 +63,34 @@ async def read_object(
     ProblemError
         413, 415, or 400 with what is wrong; 422 if it is JSON, but no object.
     """
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type not in expected.media_types:
+    content = await read_json(request, max_bytes, expected)
+    if len(content) > _LARGE_BYTES:  # others are served meanwhile
+        return await asyncio.to_thread(parse_object, content, expected), content
+    return parse_object(content, expected), content
+
+
+async def read_json(request: Request, max_bytes: int, expected: Expected = PATIENT) -> bytes:
+    """Return the bytes of a request that says it is JSON.
+
+    Raises
+    ------
+    ProblemError
+        413 or 415.
+    """
+    content_type = request.headers.get("content-type", "")
+    if content_type.partition(";")[0].strip().lower() not in expected.media_types:
         raise ProblemError(
             UNSUPPORTED_MEDIA_TYPE,
             f"Send a JSON object as Content-Type: {' or '.join(expected.media_types)}.",
         )
-    content = await _read(request, max_bytes)
-    if len(content) > _LARGE_BYTES:
-        value = await asyncio.to_thread(_parse, content, expected)  # others are served meanwhile
-    else:
-        value = _parse(content, expected)
-    if not isinstance(value, dict):
-        raise ProblemError(
-            expected.kind,
-            f"The body must be one JSON object, {expected.noun}.",
-            [FieldProblem(field=None, code="object_type", message="must be a JSON object")],
-        )
-    return value, content
-
-
-async def _read(request: Request, max_bytes: int) -> bytes:
     content = bytearray()
-    async for chunk in request.stream():
-        content += chunk
+    more = True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        content += message.get("body", b"")
+        more = message.get("more_body", False)
         if len(content) > max_bytes:
             raise ProblemError(
                 BODY_TOO_LARGE,
@@ -94,6 +99,24 @@ async def _read(request: Request, max_bytes: int) -> bytes:
                 headers={"Connection": "close"},
             )
     return bytes(content)
+
+
+def parse_object(content: bytes, expected: Expected = PATIENT) -> dict[str, Any]:
+    """Return the JSON object that these bytes are.
+
+    Raises
+    ------
+    ProblemError
+        400 with what is wrong; 422 if it is JSON, but no object.
+    """
+    value = _parse(content, expected)
+    if not isinstance(value, dict):
+        raise ProblemError(
+            expected.kind,
+            f"The body must be one JSON object, {expected.noun}.",
+            [FieldProblem(field=None, code="object_type", message="must be a JSON object")],
+        )
+    return value
 
 
 def _parse(content: bytes, expected: Expected) -> Any:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -17,7 +18,7 @@ from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.audit.store import Store
-from service.predictions import Prediction
+from service.predictions import Answer
 from service.registry import Registry
 from service.request_log import METHODS
 
@@ -35,47 +36,60 @@ class Metrics:
 
     def __init__(self, models: Callable[[], Registry], store: Store | None) -> None:
         self._registry = CollectorRegistry()
-        self._requests = Counter(
-            "hsct2_requests",
-            "Requests that were answered.",
-            ["route", "method", "status"],
-            registry=self._registry,
+        # Finding a metric by its labels takes longer than counting; there are few of each.
+        self._requests = cache(
+            Counter(
+                "hsct2_requests",
+                "Requests that were answered.",
+                ["route", "method", "status"],
+                registry=self._registry,
+            ).labels
         )
-        self._seconds = Histogram(
-            "hsct2_request_seconds",
-            "Time from a request's head to the end of its answer.",
-            ["route"],
-            buckets=_SECONDS,
-            registry=self._registry,
+        self._seconds = cache(
+            Histogram(
+                "hsct2_request_seconds",
+                "Time from a request's head to the end of its answer.",
+                ["route"],
+                buckets=_SECONDS,
+                registry=self._registry,
+            ).labels
         )
         self._in_flight = Gauge(
             "hsct2_requests_in_flight",
             "Requests that are being received or answered.",
             registry=self._registry,
         )
-        self._predictions = Counter(
-            "hsct2_predictions",
-            "Predictions that were made.",
-            ["model", "category"],
-            registry=self._registry,
+        self._predictions = cache(
+            Counter(
+                "hsct2_predictions",
+                "Predictions that were made.",
+                ["model", "category"],
+                registry=self._registry,
+            ).labels
         )
-        self._imputations = Counter(
-            "hsct2_imputations",
-            "Predictions in which a covariate was unknown.",
-            ["covariate"],
-            registry=self._registry,
+        self._imputations = cache(
+            Counter(
+                "hsct2_imputations",
+                "Predictions in which a covariate was unknown.",
+                ["covariate"],
+                registry=self._registry,
+            ).labels
         )
-        self._out_of_range = Counter(
-            "hsct2_out_of_range_inputs",
-            "Predictions in which a covariate was outside the range of the training values.",
-            ["covariate"],
-            registry=self._registry,
+        self._out_of_range = cache(
+            Counter(
+                "hsct2_out_of_range_inputs",
+                "Predictions in which a covariate was outside the range of the training values.",
+                ["covariate"],
+                registry=self._registry,
+            ).labels
         )
-        self._warnings = Counter(
-            "hsct2_warnings",
-            "Warnings that predictions carried.",
-            ["code"],
-            registry=self._registry,
+        self._warnings = cache(
+            Counter(
+                "hsct2_warnings",
+                "Warnings that predictions carried.",
+                ["code"],
+                registry=self._registry,
+            ).labels
         )
         self._reloads = Counter(
             "hsct2_model_reloads",
@@ -88,16 +102,16 @@ class Metrics:
         if store is not None:
             self._registry.register(_Audited(store))
 
-    def predicted(self, prediction: Prediction) -> None:
+    def predicted(self, answer: Answer) -> None:
         """Count a prediction, what was imputed in it and its warnings."""
-        model = prediction.model
-        self._predictions.labels(f"{model.id}@{model.version}", prediction.risk.category).inc()
-        for imputed in prediction.imputed:
-            self._imputations.labels(imputed.covariate).inc()
-        for warning in prediction.warnings:
-            self._warnings.labels(warning.code).inc()
+        model, category = answer.model, answer.computed.category.risk.category
+        self._predictions(f"{model.id}@{model.version}", category).inc()
+        for covariate in answer.computed.imputed:
+            self._imputations(covariate).inc()
+        for warning in answer.warnings:
+            self._warnings(warning.code).inc()
             if warning.code == _OUT_OF_RANGE:
-                self._out_of_range.labels(warning.field).inc()
+                self._out_of_range(str(warning.field)).inc()
 
     def reloaded(self, *, accepted: bool) -> None:
         """Count a reload of the models."""
@@ -110,8 +124,8 @@ class Metrics:
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count a request that is no longer in flight."""
         self._in_flight.dec()
-        self._requests.labels(route, method, str(status or "none")).inc()
-        self._seconds.labels(route).observe(seconds)
+        self._requests(route, method, str(status or "none")).inc()
+        self._seconds(route).observe(seconds)
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus's text format."""

@@ -1,15 +1,17 @@
 """A prediction as it is asked for and answered over HTTP."""
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import to_json
 
-from model.answer import PatientPrediction
+from model.answer import PatientPrediction, PredictionWarning
 from model.artifact import Artifact
 from model.patient import Patient
-from model.prediction import DEFAULT_HORIZONS_MONTHS, predict
+from model.prediction import DEFAULT_HORIZONS_MONTHS, Computed, compute
 
 HorizonMonths = Annotated[float, Field(gt=0, le=1200, allow_inf_nan=False)]
 
@@ -62,6 +64,19 @@ class PredictionRequest(Patient):
         description="Opaque to the service; never a name or number that identifies a person.",
     )
 
+    @classmethod
+    def of_json(cls, content: bytes) -> Self | None:
+        """Return a valid patient from JSON in one pass; None for what has to be explained.
+
+        A repeated key is not JSON of ours: as no value is an object, there are as many
+        colons as keys, unless a text holds one, which another look will tell.
+        """
+        try:
+            patient = cls.model_validate_json(content)
+        except ValidationError:
+            return None
+        return patient if content.count(b":") == len(patient.model_fields_set) else None
+
 
 class ServedModel(BaseModel):
     """The model that made a prediction."""
@@ -98,30 +113,60 @@ class Prediction(PatientPrediction):
     model: ServedModel
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What will be a `Prediction`: the numbers, and where they come from."""
+
+    computed: Computed
+    prediction_id: str
+    created_at: datetime
+    service_version: str
+    subject_reference: str | None
+    audited: bool
+    model: ServedModel
+
+    @property
+    def warnings(self) -> list[PredictionWarning]:
+        """The warnings of the prediction."""
+        return self.computed.warnings
+
+    def json(self) -> str:
+        """Return the `Prediction` as JSON."""
+        origin = {
+            "prediction_id": self.prediction_id,
+            "created_at": self.created_at,
+            "service_version": self.service_version,
+            "subject_reference": self.subject_reference,
+            "audited": self.audited,
+            "model": self.model,
+        }
+        return f"{self.computed.json()[:-1].decode()},{to_json(origin)[1:].decode()}"
+
+
 def answer(
     artifact: Artifact,
     request: PredictionRequest,
     query: PredictionQuery,
     *,
-    prediction_id: UUID,
+    prediction_id: str,
     created_at: datetime,
     service_version: str,
     audited: bool,
-) -> Prediction:
+) -> Answer:
     """Predict for one patient and sign the answer with its origin."""
-    predicted = predict(
+    computed = compute(
         artifact.model,
         request,
-        horizons_months=query.horizon_months,
+        horizons_months=tuple(query.horizon_months),
         confidence_level=query.confidence_level,
         with_curve=query.curve,
     )
-    origin: dict[str, Any] = {
-        "prediction_id": prediction_id,
-        "created_at": created_at,
-        "service_version": service_version,
-        "subject_reference": request.subject_reference,
-        "audited": audited,
-        "model": ServedModel.of(artifact),
-    }
-    return Prediction(**origin, **dict(predicted))
+    return Answer(
+        computed,
+        prediction_id,
+        created_at,
+        service_version,
+        request.subject_reference,
+        audited,
+        ServedModel.of(artifact),
+    )

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Literal
-from uuid import UUID
 
 from uuid_utils import uuid7
 
@@ -12,7 +12,7 @@ from model.artifact import Artifact
 from service.audit.records import Idempotency, Record, record_of
 from service.audit.store import Store
 from service.metrics import Metrics
-from service.predictions import Prediction, PredictionQuery, PredictionRequest, answer
+from service.predictions import Answer, Prediction, PredictionQuery, PredictionRequest, answer
 from service.version import SERVICE_VERSION
 
 Channel = Literal["v1", "batch", "fhir", "cds"]
@@ -30,10 +30,15 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answered:
-    """A prediction, and its JSON as it is stored."""
+    """A prediction's JSON as it is stored and sent, and what it was made from."""
 
-    prediction: Prediction
+    answer: Answer
     body: str
+
+    @cached_property
+    def prediction(self) -> Prediction:
+        """The prediction as objects, for those who send it in another form."""
+        return Prediction.model_validate_json(self.body)
 
 
 class Predictor:
@@ -73,22 +78,22 @@ class Predictor:
         answered: list[Answered] = []
         records: list[Record] = []
         for request in requests:
-            prediction = answer(
+            made = answer(
                 artifact,
                 request,
                 query,
-                prediction_id=UUID(int=uuid7().int),
+                prediction_id=str(uuid7()),
                 created_at=datetime.now(UTC),
                 service_version=SERVICE_VERSION,
                 audited=self._store is not None,
             )
-            answered.append(Answered(prediction, prediction.model_dump_json()))
+            answered.append(Answered(made, made.json()))
             if self._store is not None:
                 records.append(_record(answered[-1], request, query, asked))
         if self._store is not None:
             await self._store.append(records)
         for one in answered:
-            self._metrics.predicted(one.prediction)
+            self._metrics.predicted(one.answer)
         return answered
 
 
@@ -96,7 +101,7 @@ def _record(
     answered: Answered, request: PredictionRequest, query: PredictionQuery, asked: Asked
 ) -> Record:
     return record_of(
-        answered.prediction,
+        answered.answer,
         request,
         query,
         output=answered.body,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 
-from service.predictions import Prediction, PredictionQuery, PredictionRequest
+from service.predictions import Answer, Prediction, PredictionQuery, PredictionRequest
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -48,7 +48,7 @@ class Record:
 
 
 def record_of(
-    prediction: Prediction,
+    prediction: Prediction | Answer,
     request: PredictionRequest,
     query: PredictionQuery,
     *,

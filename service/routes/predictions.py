@@ -6,11 +6,11 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from pydantic import ValidationError
 
-from service.access import CallerDependency
+from service.access import Caller, CallerDependency
 from service.audit.errors import DuplicateRecordError
 from service.audit.records import Idempotency
 from service.audit.store import Store
-from service.body import read_object
+from service.body import parse_object, read_json
 from service.idempotency import HEADER, REPLAYED_HEADER, Answers, first_request
 from service.keys import Scope
 from service.limits import LIMITED
@@ -36,6 +36,7 @@ from service.problems import (
 from service.routes.models import resolve
 from service.stored import StoredAnswer, stored_answer
 
+PATH = "/v1/predictions"
 router = APIRouter(tags=["predictions"])
 
 _KNOWN = list(PredictionRequest.model_fields)
@@ -48,7 +49,7 @@ _BODY: dict[str, Any] = {
 
 
 @router.post(
-    "/v1/predictions",
+    PATH,
     operation_id="predict_survival",
     summary="Predict the survival of one patient",
     response_model=Prediction,
@@ -87,9 +88,18 @@ async def predict_survival(
     Only `ecog` is required. A covariate that is not sent is unknown: it is expected
     from the known ones, listed in `imputed`, and widens the interval.
     """
+    return await respond(request, caller, query, idempotency_key)
+
+
+async def respond(
+    request: Request, caller: Caller, query: PredictionQuery, idempotency_key: str | None
+) -> Response:
+    """Answer a caller who was admitted."""
     state = request.app.state
     answers: Answers = state.answers
-    submitted, content = await read_object(request, state.settings.max_body_bytes)
+    content = await read_json(request, state.settings.max_body_bytes)
+    patient = PredictionRequest.of_json(content)
+    submitted = parse_object(content) if patient is None else {}
     asked = first_request(
         caller.id, idempotency_key, request.scope["query_string"] + b"\n" + content
     )
@@ -98,14 +108,15 @@ async def predict_survival(
         return _replayed(first)
     artifact = resolve(request, query.model)
     try:
-        patient = PredictionRequest.model_validate(submitted)
+        patient = patient or PredictionRequest.model_validate(submitted)
     except ValidationError as error:
         raise invalid_patient(error, _KNOWN, list(submitted)) from None
     predictor: Predictor = state.predictor
     key = Idempotency(asked.key, asked.digest) if asked else None
+    request_id = request.scope["state"]["request_id"]
     try:
         answered = await predictor.predict(
-            artifact, patient, query, Asked(caller.id, request.state.request_id, "v1", key)
+            artifact, patient, query, Asked(caller.id, request_id, "v1", key)
         )
     except DuplicateRecordError:
         # A retry overtook its first request: both get the answer that was stored.
