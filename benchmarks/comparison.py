@@ -8,24 +8,32 @@ from time import perf_counter
 
 @dataclass(frozen=True)
 class Contest:
-    """What is done, by us and by a peer; each runs it once and returns its seconds."""
+    """What is done, by us and by a peer; each runs it once and returns its seconds.
+
+    `unit` says what is returned where it is not seconds; `goal` is the largest ratio of ours
+    to the peer's that is aimed at.
+    """
 
     what: str
     peer: str
     ours: Callable[[], float]
     theirs: Callable[[], float]
+    unit: str = "s"
+    goal: float | None = None
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Medians of a contest in seconds, and the ratio of ours to the peer's."""
+    """Medians of a contest, and the ratio of ours to the peer's."""
 
     what: str
     peer: str
+    unit: str
     runs: int
-    ours_seconds: float
-    peer_seconds: float
+    ours: float
+    theirs: float
     ratio: float
+    goal: float | None
 
 
 def compare(contest: Contest, runs: int) -> Comparison:
@@ -37,7 +45,7 @@ def compare(contest: Contest, runs: int) -> Comparison:
         ours.append(contest.ours())
         theirs.append(contest.theirs())
     a, b = median(ours), median(theirs)
-    return Comparison(contest.what, contest.peer, runs, a, b, a / b)
+    return Comparison(contest.what, contest.peer, contest.unit, runs, a, b, a / b, contest.goal)
 
 
 def seconds(work: Callable[[], object], times: int = 1) -> float:

@@ -1,0 +1,116 @@
+"""A service in a process of its own, and what the kernel says of it."""
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+ROOT = Path(__file__).parent.parent
+PATH = "/v1/predictions"
+PATIENT = {
+    "ecog": 2,
+    "age_years": 41,
+    "bmi_kg_m2": 24.5,
+    "disease": "ALL",
+    "conditioning": "reduced_intensity",
+    "post_transplant_cyclophosphamide": True,
+    "donor_chimerism_percent": 81.5,
+    "cd34_dose_10e6_per_kg": 5.9,
+    "hemoglobin_g_dl": 9.1,
+    "lymphocytes_10e9_l": 0.8,
+    "ldh_u_l": 260,
+    "ferritin_ng_ml": 1150,
+}
+BODY = json.dumps(PATIENT)
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+_SECONDS_TO_START = 120
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+class Service:
+    """A process that answers `POST /v1/predictions`; `start` returns at its first 200."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        port: int,
+        log: Path,
+        settings: Mapping[str, str] | None = None,
+        key: str | None = None,
+    ) -> None:
+        self.port = port
+        self.key = key
+        self._command = list(command)
+        self._log = log
+        self._environment = {k: v for k, v in os.environ.items() if not k.startswith("HSCT2_")}
+        self._environment |= settings or {}
+
+    def __enter__(self) -> "Service":
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self) -> float:
+        """Start, and return the seconds until the first prediction was answered."""
+        began = time.perf_counter()
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command, cwd=ROOT, env=self._environment, stdout=log, stderr=log
+            )
+        while self._process.poll() is None:
+            try:
+                status, _ = self.ask()
+            except OSError:
+                status = 0
+            if status == 200:
+                return time.perf_counter() - began
+            if time.perf_counter() - began > _SECONDS_TO_START:
+                break
+            time.sleep(0.005)
+        raise RuntimeError(f"{self._command} answers nothing; see {self._log}")
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait()
+
+    def ask(self) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        headers = {"Content-Type": "application/json"}
+        if self.key:
+            headers["X-API-Key"] = self.key
+        try:
+            connection.request("POST", PATH, BODY, headers)
+            response = connection.getresponse()
+            return response.status, response.read()
+        finally:
+            connection.close()
+
+    @property
+    def cpu_seconds(self) -> float:
+        """What the process has used of the processors, all threads together."""
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS
+
+    @property
+    def resident_bytes(self) -> int:
+        pages = Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
