@@ -9,7 +9,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, TextIO, cast
 
 import structlog
 import typer
@@ -25,6 +25,7 @@ from service.audit.commands import AuditPlace, audit_commands
 from service.audit.errors import StoreError
 from service.audit.store import Store
 from service.keys import KeysError, KeyStore, Scope
+from service.log_lines import Lines, as_json
 from service.registry import Registry
 from service.server import Server
 from service.settings import SHIPPED_MODELS, Settings
@@ -159,8 +160,8 @@ def _log_as_json() -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     structlog.configure(
-        processors=[*processors, structlog.processors.JSONRenderer()],
-        logger_factory=structlog.WriteLoggerFactory(sys.stdout),
+        processors=[*processors, structlog.processors.JSONRenderer(as_json)],
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", Lines(sys.stdout))),
         cache_logger_on_first_use=True,
     )
     # uvicorn's own lines, in the same form; its traceback of a failure could hold values.

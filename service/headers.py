@@ -16,6 +16,14 @@ POLICY_HEADER = "Content-Security-Policy"
 _NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _DOCUMENTATION = frozenset({"/docs", "/docs/oauth2-redirect"})
 _STATIC = "/static-offline-docs/"
+_ALWAYS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+_OURS = frozenset(name for name, _ in _ALWAYS)
+_POLICY = ((POLICY_HEADER.lower().encode(), _NOTHING.encode()),)
+_POLICY_AND_NO_STORE = (*_POLICY, (b"cache-control", b"no-store"))
 _INLINE = re.compile(r"<(script|style)(?![^>]*\ssrc=)[^>]*>(.*?)</\1>", re.DOTALL)
 
 
@@ -49,15 +57,15 @@ class SecurityHeaders:
         if path in _DOCUMENTATION:
             send = _WithDocumentPolicy(send).send
 
+        # What is the same for everyone has an ETag and may be kept.
+        defaults = _POLICY if path.startswith(_STATIC) else _POLICY_AND_NO_STORE
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers["X-Content-Type-Options"] = "nosniff"
-                headers["Referrer-Policy"] = "no-referrer"
-                headers["Cross-Origin-Resource-Policy"] = "same-origin"
-                headers.setdefault(POLICY_HEADER, _NOTHING)
-                if not path.startswith(_STATIC):  # the same for everyone, with an ETag
-                    headers.setdefault("Cache-Control", "no-store")
+                headers = [h for h in message.get("headers", ()) if h[0] not in _OURS]
+                present = {name for name, _ in headers}
+                missing = [default for default in defaults if default[0] not in present]
+                message["headers"] = [*headers, *_ALWAYS, *missing]
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

@@ -5,7 +5,6 @@ import traceback
 from collections.abc import Sequence
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
@@ -13,6 +12,7 @@ from uuid_utils import uuid7
 from service.problems import INTERNAL, MISDIRECTED, problem_response
 
 REQUEST_ID_HEADER = "X-Request-Id"
+_NAME = REQUEST_ID_HEADER.lower().encode()
 
 METHODS = frozenset(
     {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}
@@ -48,12 +48,12 @@ class RequestLog:
             nonlocal answering, status
             if message["type"] == "http.response.start":
                 answering, status = True, message["status"]
-                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
+                message["headers"] = [*message.get("headers", ()), (_NAME, request_id.encode())]
             await send(message)
 
         failure: dict[str, object] = {}
         try:
-            if self._answers_to(Headers(scope=scope).get("host", "")):
+            if self._answers_to(scope):
                 await self._app(scope, receive, send_with_id)
             else:
                 detail = "The Host header names a host that this service does not answer to."
@@ -79,9 +79,14 @@ class RequestLog:
                 **failure,
             )
 
-    def _answers_to(self, host: str) -> bool:
+    def _answers_to(self, scope: Scope) -> bool:
+        if not self._answered_hosts:
+            return True
+        host = next((value for name, value in scope["headers"] if name == b"host"), b"").decode(
+            "latin-1"
+        )
         name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-        return not self._answered_hosts or name.lower() in self._answered_hosts
+        return name.lower() in self._answered_hosts
 
 
 def _place(error: Exception) -> list[str]:

@@ -5,6 +5,7 @@ import signal
 import socket
 import time
 from contextlib import suppress
+from typing import Any, cast
 
 import h11
 import uvicorn
@@ -19,6 +20,33 @@ SECONDS_TO_ASK = 10.0
 """How long a connection may take to send the head of its next request."""
 
 _SECONDS_TO_READ = 30.0
+_FINAL_HEADS = tuple(b"HTTP/1.1 %d" % first for first in (2, 3, 4, 5))
+
+
+class _OneWrite:
+    """A transport that holds the head of an answer back until its body comes.
+
+    uvicorn writes them apart, and a system call takes as long as a prediction.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head = b""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        if not self._head and data.startswith(_FINAL_HEADS):
+            self._head = data
+            return
+        if self._head:
+            data, self._head = self._head + data, b""
+        self._transport.write(data)
+
+    def close(self) -> None:
+        self.write(b"")
+        self._transport.close()
 
 
 class _Connection(H11Protocol):
@@ -33,6 +61,7 @@ class _Connection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.transport = cast("asyncio.Transport", _OneWrite(transport))
         self._await_a_head()
 
     def data_received(self, data: bytes) -> None:
