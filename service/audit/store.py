@@ -109,6 +109,7 @@ class Store:
             if record.idempotency is not None
         ]
         self._queue.put(Waiting([seal(r) for r in records], keys, loop, stored), len(records))
+        loop.call_soon(self._queue.wake)  # after the other requests of this turn of the loop
         await stored
 
     async def get(self, prediction_id: str) -> StoredPrediction | None:

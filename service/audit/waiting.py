@@ -1,7 +1,6 @@
 """A bounded queue whose taker gets all that waits at once."""
 
 import threading
-import time
 from collections import deque
 from typing import Generic, TypeVar
 
@@ -9,18 +8,13 @@ from service.audit.errors import StoreBusyError, StoreUnavailableError
 
 T = TypeVar("T")
 
-_SECONDS_TO_GATHER = 0.003
-"""How long the taker waits for more where several ask at once.
-
-Handing single items to another thread, and committing each, costs more than half of
-what a prediction costs; a caller who asks alone never waits for others.
-"""
-
 
 class WaitingQueue(Generic[T]):
     """Items with the rows that each holds; no more than `limit` rows wait.
 
-    An item with more rows than that is taken in when nothing else waits.
+    An item with more rows than that is taken in when nothing else waits. Handing single
+    items to another thread, and committing each, costs more than half of what a prediction
+    costs: so the taker is woken once all that was asked for at the same time is in.
     """
 
     def __init__(self, limit: int) -> None:
@@ -28,7 +22,6 @@ class WaitingQueue(Generic[T]):
         self._items: deque[T] = deque()
         self._rows = 0
         self._closed = False
-        self._several = False
         self._oldest: float | None = None
         self._oldest_taken: float | None = None
         self._changed = threading.Condition()
@@ -46,7 +39,7 @@ class WaitingQueue(Generic[T]):
         return time.monotonic() - min(since) if since else 0.0
 
     def put(self, item: T, rows: int) -> None:
-        """Add an item.
+        """Add an item; `wake` the taker when no more come with it.
 
         Raises
         ------
@@ -64,6 +57,10 @@ class WaitingQueue(Generic[T]):
                 self._oldest = time.monotonic()
             self._items.append(item)
             self._rows += rows
+
+    def wake(self) -> None:
+        """Let the taker see what waits."""
+        with self._changed:
             self._changed.notify()
 
     def take(self, seconds: float) -> list[T] | None:
@@ -81,16 +78,10 @@ class WaitingQueue(Generic[T]):
                 self._changed.wait(timeout)
             if not self._items and self._closed:
                 return None
-            gathers = bool(self._items) and not self._closed
-            gathers = gathers and (self._several or len(self._items) > 1)
-        if gathers:
-            time.sleep(_SECONDS_TO_GATHER)
-        with self._changed:
             taken = list(self._items)
             self._items.clear()
             self._rows = 0
             self._oldest, self._oldest_taken = None, self._oldest
-            self._several = len(taken) > 1
             return taken
 
     def close(self) -> None:
