@@ -42,11 +42,12 @@ test: .venv/dev.done system-packages
 train: .venv/dev.done
 	$(BIN)/python -m training fit training/cohorts/hsct2_synthetic.csv --out model/artifacts
 
-# Ratios against R in one run; R's rms package is a large install.
+# Ratios against R and other services in one run; R's rms package is a large install.
 bench: .venv/dev.done
-	@Rscript -e 'library(rms)' >/dev/null 2>&1 || { [ "$$(id -u)" = 0 ] && apt-get -qq update \
+	@{ Rscript -e 'library(rms)' && command -v wrk; } >/dev/null 2>&1 \
+	  || { [ "$$(id -u)" = 0 ] && apt-get -qq update \
 	  && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends \
-	    r-cran-rms >/dev/null; } || { echo "R's rms package is needed"; exit 1; }
+	    r-cran-rms wrk >/dev/null; } || { echo "R's rms package and wrk are needed"; exit 1; }
 	$(BIN)/python -m benchmarks
 
 # The fault tests with many kills, bodies and predictions; hours, not minutes.

@@ -46,7 +46,9 @@ class Services:
         return self._run("naive", lambda: self._peer("naive", _naive_model(self._folder)))
 
     def mlflow(self) -> Service:
-        return self._run("mlflow", lambda: serving_mlflow.service(self._folder))
+        return self._run(
+            "mlflow", lambda: serving_mlflow.service(self._folder, _naive_model(self._folder))
+        )
 
     def our_own(self, *, audit: bool) -> Service:
         port = free_port()

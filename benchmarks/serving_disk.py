@@ -32,6 +32,12 @@ def fsync_milliseconds(folder: Path) -> float:
     return 1000 * median(taken)
 
 
+def disk(folder: Path) -> dict[str, str]:
+    """Describe the disk that a folder is on."""
+    latency = f"{fsync_milliseconds(folder):.2f}"
+    return {"file system": file_system(folder), "fsync, milliseconds": latency}
+
+
 def refuse_memory(folder: Path) -> None:
     """Refuse a folder in memory: a store there waits for no disk and proves nothing."""
     if file_system(folder) in _IN_MEMORY:

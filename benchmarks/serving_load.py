@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import quantiles
 
 from benchmarks.peer import PeerMissingError
-from benchmarks.serving_process import BODY, PATH, Service
+from benchmarks.serving_process import Service
 
 CONNECTIONS = 16
 _SCRIPT = Path(__file__).parent / "post.lua"
@@ -30,11 +30,13 @@ def saturate(service: Service, seconds: int) -> Saturated:
     wrk = shutil.which("wrk")
     if wrk is None:
         raise PeerMissingError("wrk is not installed: apt-get install wrk")
-    url = f"http://127.0.0.1:{service.port}{PATH}"
+    url = f"http://127.0.0.1:{service.port}{service.path}"
     load = [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(_SCRIPT), url]
     key = [service.key] if service.key else []
     used = service.cpu_seconds
-    done = subprocess.run([*load, "--", BODY, *key], check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [*load, "--", service.body, *key], check=True, capture_output=True, text=True
+    )
     used = service.cpu_seconds - used
     counted = json.loads(done.stdout.splitlines()[-1])
     if counted["errors"]:
@@ -68,8 +70,8 @@ def p99_seconds(service: Service, per_second: float, seconds: float) -> float:
 def _ask(service: Service, begin: float, due: list[float], taken: list[float]) -> None:
     key = f"X-API-Key: {service.key}\r\n" if service.key else ""
     request = (
-        f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-        f"{key}Content-Length: {len(BODY)}\r\n\r\n{BODY}"
+        f"POST {service.path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        f"{key}Content-Length: {len(service.body)}\r\n\r\n{service.body}"
     ).encode()
     with socket.create_connection(("127.0.0.1", service.port), timeout=20) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

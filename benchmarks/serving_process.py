@@ -40,7 +40,7 @@ def free_port() -> int:
 
 
 class Service:
-    """A process that answers `POST /v1/predictions`; `start` returns at its first 200."""
+    """A process that answers one kind of request; `start` returns at its first 200."""
 
     def __init__(
         self,
@@ -49,9 +49,13 @@ class Service:
         log: Path,
         settings: Mapping[str, str] | None = None,
         key: str | None = None,
+        path: str = PATH,
+        body: str = BODY,
     ) -> None:
         self.port = port
         self.key = key
+        self.path = path
+        self.body = body
         self._command = list(command)
         self._log = log
         self._environment = {k: v for k, v in os.environ.items() if not k.startswith("HSCT2_")}
@@ -98,7 +102,7 @@ class Service:
         if self.key:
             headers["X-API-Key"] = self.key
         try:
-            connection.request("POST", PATH, BODY, headers)
+            connection.request("POST", self.path, self.body, headers)
             response = connection.getresponse()
             return response.status, response.read()
         finally:
