@@ -43,4 +43,5 @@ def _contest(r: RSession, n: int, times: int) -> Contest:
         "R survival::coxph.fit",
         ours,
         lambda: r.seconds(expression, times),
+        goal=1.5,
     )

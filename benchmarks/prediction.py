@@ -44,16 +44,23 @@ def contests(r: RSession) -> Iterator[Contest]:
     unknown = _timed(lambda: predict_columns(model, half, **_asked(0.95)))
     exponentials = _timed(lambda: np.exp(arguments))
     of = f"{_PATIENTS:,} patients, {len(_HORIZONS)} horizons"
-    yield Contest(f"survival of {of}", "five exp a patient", survival, exponentials)
-    yield Contest(f"with intervals, {of}", "five exp a patient", intervals, exponentials)
-    yield Contest("half of the values unknown", "all known", unknown, intervals)
+    yield Contest(f"survival of {of}", "five exp a patient", survival, exponentials, goal=2)
+    yield Contest(f"with intervals, {of}", "five exp a patient", intervals, exponentials, goal=5)
+    yield Contest("half of the values unknown", "all known", unknown, intervals, goal=4)
     yield Contest(
         f"with intervals, {of}",
         "scikit-survival, no interval",
         intervals,
         _scikit_survival(model, trained, many),
+        goal=1 / 100,
     )
-    yield Contest(f"with intervals, {of}", "R survfit(newdata)", intervals, _r(r, model, trained))
+    yield Contest(
+        f"with intervals, {of}",
+        "R survfit(newdata)",
+        intervals,
+        _r(r, model, trained),
+        goal=1 / 300,
+    )
 
 
 def _asked(confidence_level: float | None) -> Mapping[str, Any]:

@@ -49,6 +49,10 @@ class PrognosticModel:
         """What is said of an ECOG grade at some horizons and a confidence level, kept."""
         return lru_cache(maxsize=256)(partial(_category, self))
 
+    def __getstate__(self) -> dict[str, object]:
+        """Leave behind what is kept: another process makes its own."""
+        return {"cox": self.cox, "risk_bands": self.risk_bands}
+
 
 @dataclass(frozen=True)
 class Category:

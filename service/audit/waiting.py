@@ -1,6 +1,7 @@
 """A bounded queue whose taker gets all that waits at once."""
 
 import threading
+import time
 from collections import deque
 from typing import Generic, TypeVar
 
