@@ -13,6 +13,7 @@ from service.access import gate
 from service.audit.database import open_writer
 from service.audit.store import Store
 from service.cds.answering import advisor
+from service.chart.units import convert
 from service.headers import SecurityHeaders
 from service.idempotency import Answers
 from service.lifecycle import Lifecycle
@@ -39,7 +40,13 @@ def create_app(settings: Settings, registry: Registry, store: Store | None = Non
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        loading = None
+        if settings.cds_issuers or settings.cds_fhir_servers:
+            # The first card would else wait for the library of units, for seconds.
+            loading = asyncio.create_task(asyncio.to_thread(convert, "g/L", "g/dL"))
         yield
+        if loading is not None:
+            await loading
         if store is not None:
             await asyncio.to_thread(store.close)
 

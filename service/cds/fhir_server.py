@@ -8,6 +8,7 @@ other URL is ever asked for, the next page of a search included.
 import asyncio
 import json
 import ssl
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -114,17 +115,21 @@ class FhirServers:
             return None
         if base not in self.allowed:
             return None
-        deadline = asyncio.get_running_loop().time() + self.seconds
-        return Reader(base, token, deadline, Allowance(self.max_bytes))
+        return Reader(base, token, self.seconds, Allowance(self.max_bytes))
 
 
-@dataclass(frozen=True)
+@dataclass
 class Reader:
-    """Reads parts of one chart for one call, in time and within a size."""
+    """Reads parts of one chart for one call, in time and within a size.
+
+    Attributes
+    ----------
+    seconds_left : for all parts; only the time in which the server is asked counts
+    """
 
     base: str
     token: str | None = field(repr=False)
-    deadline: float
+    seconds_left: float
     allowance: Allowance
 
     async def read(self, queries: Mapping[str, Query]) -> Fetched:
@@ -132,7 +137,7 @@ class Reader:
         if not queries:
             return Fetched({}, {})
         certificates = await asyncio.to_thread(_certificates)
-        seconds = max(0.0, self.deadline - asyncio.get_running_loop().time())
+        seconds, began = max(0.0, self.seconds_left), time.monotonic()
         at_once = asyncio.Semaphore(_AT_ONCE)
         async with open_client(httpx.URL(self.base), certificates, seconds) as client:
             tasks = {
@@ -143,6 +148,7 @@ class Reader:
             for task in late:
                 task.cancel()
             await asyncio.wait(tasks.values())
+        self.seconds_left -= time.monotonic() - began
         results = {
             key: UnreadableError(_LATE) if task.cancelled() else task.result()
             for key, task in tasks.items()
