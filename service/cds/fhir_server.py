@@ -217,7 +217,11 @@ class Reader:
         headers = {"Accept": "application/fhir+json"}
         if self.token is not None:
             headers["Authorization"] = f"Bearer {self.token}"
-        downloaded = await download(client, url, headers, self.allowance)
+        try:
+            downloaded = await download(client, url, headers, self.allowance)
+        except (httpx.ReadError, httpx.RemoteProtocolError):
+            # A server may close a connection just as it is used again: that is no answer yet.
+            downloaded = await download(client, url, headers, self.allowance)
         if downloaded.media_type not in _MEDIA_TYPES:
             raise UnreadableError("the answer is not JSON")
         try:
