@@ -2,10 +2,11 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from model.analysis import Figure, InternalValidation
 from model.answer import ObservedContrast
 from model.artifact import Artifact
 from model.kaplan_meier import KaplanMeier
-from model.manifest import CohortProvenance, EcogEffect, Finding, Validation
+from model.manifest import CohortProvenance, EcogEffect, Finding, Recalibration, Validation
 from service.predictions import ServedModel
 
 _LEVEL = 0.95
@@ -52,9 +53,18 @@ class ModelDetail(ModelSummary):
     ridge_penalty: float
     cohort: CohortProvenance
     validations: list[Validation]
+    recalibration: Recalibration | None
+    internal_validation: InternalValidation | None = Field(
+        description="performance and calibration on the training cohort, optimism taken away;"
+        " null where it was not done"
+    )
     findings: list[Finding]
     ecog_effects: list[EcogEffect] = Field(
         description="published, reproduced and served hazard ratio per point of ECOG"
+    )
+    study_figures: list[Figure] = Field(
+        description="the study's figures: as published, as this cohort gives them, as served;"
+        " empty where the study's analysis was not done"
     )
     observed: ObservedCurve
     bands: list[ObservedBand]
@@ -72,7 +82,7 @@ def summarise(artifact: Artifact, *, is_default: bool) -> ModelSummary:
 
 def detail(artifact: Artifact, *, is_default: bool) -> ModelDetail:
     """Return everything that is said of an artifact."""
-    manifest, model = artifact.manifest, artifact.model
+    manifest, model, study = artifact.manifest, artifact.model, artifact.analysis.study
     last = model.cox.last_months
     return ModelDetail(
         **dict(summarise(artifact, is_default=is_default)),
@@ -80,8 +90,11 @@ def detail(artifact: Artifact, *, is_default: bool) -> ModelDetail:
         ridge_penalty=manifest.ridge_penalty,
         cohort=manifest.cohort,
         validations=manifest.validations,
+        recalibration=manifest.recalibration,
+        internal_validation=artifact.analysis.validation,
         findings=manifest.findings,
         ecog_effects=manifest.ecog_effects,
+        study_figures=study.figures if study else [],
         observed=_curve(model.cox.observed, last),
         bands=[
             ObservedBand(

@@ -95,6 +95,29 @@ def test_a_model_tells_its_cohort_and_three_hazard_ratios_side_by_side(
         assert served[name] == pytest.approx(ratio[part], rel=1e-9)
 
 
+def test_a_model_tells_how_it_is_calibrated_and_what_it_is_worth(
+    client: httpx.Client, shipped: Artifact
+) -> None:
+    detail = client.get("/v1/models/hsct2-os").json()
+    assert shipped.analysis.validation is not None
+    assert detail["internal_validation"] == shipped.analysis.validation.model_dump()
+    assert detail["recalibration"] is None
+    curves = {c["horizon_months"]: c for c in detail["internal_validation"]["calibration"]}
+    assert set(curves) == {6, 12, 24}
+    for curve in curves.values():
+        assert sum(group["patients"] for group in curve["groups"]) == detail["cohort"]["patients"]
+        columns = [curve[f"smooth_{name}"] for name in ("predicted", "observed", "lower", "upper")]
+        assert len({len(column) for column in columns}) == 1
+
+
+def test_a_model_puts_the_figures_of_the_study_side_by_side(client: httpx.Client) -> None:
+    figures = client.get("/v1/models/hsct2-os").json()["study_figures"]
+    by_label = {figure["label"]: figure for figure in figures}
+    ratio = by_label["ECOG, per point: hazard ratio"]
+    assert (ratio["published"], ratio["reproduced"]) == ("2.142", "2.142")
+    assert ratio["served"] != ratio["published"]
+
+
 def test_a_model_shows_what_was_observed_in_the_cohort_and_in_each_band(
     client: httpx.Client,
 ) -> None:
