@@ -45,6 +45,8 @@ SCOPES: dict[tuple[str, str], Scope | None] = {
     ("GET", "/readyz"): None,
     ("GET", "/openapi.json"): None,
     ("GET", "/openapi.yaml"): None,
+    ("GET", "/"): None,
+    ("GET", "/static/{name}"): None,
     ("GET", "/docs"): None,
     ("GET", "/docs/oauth2-redirect"): None,
 }

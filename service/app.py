@@ -24,7 +24,7 @@ from service.predictor import Predictor
 from service.registry import Registry
 from service.replay import SeenInDatabase, SeenInMemory, SeenTokens
 from service.request_log import RequestLog
-from service.routes import cds, fhir, health, models, predictions
+from service.routes import cds, fhir, health, models, page, predictions
 from service.routes.direct import DirectRoute
 from service.settings import Settings
 from service.version import SERVICE_VERSION
@@ -34,7 +34,7 @@ def create_app(settings: Settings, registry: Registry, store: Store | None = Non
     """Return the service for these settings, models and audit store.
 
     The app closes the store when it stops, once every request is answered. All its
-    state is on `app.state`: settings, registry, store, gate, answers, rates, metrics,
+    state is on `app.state`: settings, registry, store, gate, answers, page, rates, metrics,
     predictor, advisor, lifecycle.
     """
 
@@ -64,6 +64,7 @@ def create_app(settings: Settings, registry: Registry, store: Store | None = Non
     app.state.store = store
     app.state.answers = Answers(store)
     app.state.openapi_yaml = None
+    app.state.page = page.read_page()
     app.state.rates = Rates(settings.requests_per_minute)
     app.state.metrics = Metrics(lambda: app.state.registry, store)
     app.state.predictor = Predictor(store, app.state.metrics)
@@ -75,6 +76,7 @@ def create_app(settings: Settings, registry: Registry, store: Store | None = Non
         cds.router,
         models.router,
         health.router,
+        page.router,
     ):
         app.include_router(router)
     app.router.routes.insert(0, DirectRoute())
