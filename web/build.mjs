@@ -15,7 +15,7 @@ const NEW = `${OUT}.new`;
 
 const generated = join(HERE, "src/generated");
 mkdirSync(generated, { recursive: true });
-const types = astToString(await openapiTS(new URL(`file://${DESCRIPTION}`)));
+const types = astToString(await openapiTS(new URL(`file://${DESCRIPTION}`), { defaultNonNullable: false }));
 writeFileSync(join(generated, "api.ts"), types);
 
 const checked = spawnSync(process.execPath, [join(HERE, "node_modules/typescript/bin/tsc"), "-p", HERE], {
