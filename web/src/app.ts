@@ -370,7 +370,7 @@ export class App {
     const horizon = answer?.state === "shown" ? headlineHorizon(answer.prediction) : null;
     const brief =
       answer?.state === "shown" && horizon && horizon.probability !== null
-        ? fill(this.words.strings.result.live, horizonWords(horizon, answer.prediction, this.words))
+        ? fill(this.words.strings.result.brief, horizonWords(horizon, answer.prediction, this.words))
         : "";
     this.footer.replaceChildren(
       ...[

@@ -2,12 +2,14 @@
 import * as Plot from "@observablehq/plot";
 import type { Prediction } from "./api";
 import { h } from "./dom";
+import { picture } from "./plots";
 import type { Field } from "./schema";
 import { type Words, fill } from "./strings";
 
 type Contribution = Prediction["contributions"][number];
 
-const ROW_HEIGHT = 40;
+const ROW_HEIGHT = 36;
+const ROOM_FOR_REFERENCE = 400;
 const WIDEST_AT_LEAST = Math.log(1.5);
 
 export function contributionsView(
@@ -40,15 +42,11 @@ export function contributionsView(
     const bars = sorted.map((each) => ({
       row: each.covariate,
       log: each.log_hazard_ratio,
-      label: `${words.label(each.covariate)}: ${written(each)}`,
-      short: `(${reference(each)})`,
+      label: `${words.label(each.covariate)}: ${written(each)}${width < ROOM_FOR_REFERENCE ? "" : ` (${reference(each)})`}`,
       ratio: `×${words.ratio(each.hazard_ratio)}`,
       known: each.value !== null,
     }));
-    const chart = plot(width, bars, t);
-    chart.setAttribute("role", "img");
-    chart.setAttribute("aria-label", description);
-    holder.replaceChildren(chart);
+    holder.replaceChildren(picture(plot(width, bars, t), description));
   }).observe(holder);
 
   return h(
@@ -96,14 +94,13 @@ interface Bar {
   readonly row: string;
   readonly log: number;
   readonly label: string;
-  readonly short: string;
   readonly ratio: string;
   readonly known: boolean;
 }
 
 function plot(width: number, bars: readonly Bar[], t: Words["strings"]["contributions"]): ReturnType<typeof Plot.plot> {
   const widest = Math.max(WIDEST_AT_LEAST, ...bars.map((bar) => Math.abs(bar.log)));
-  const row = { y: "row", insetTop: 22, insetBottom: 6 } as const;
+  const row = { y: "row", insetTop: 20, insetBottom: 6 } as const;
   const words = (className: string, text: keyof Bar, atEnd: boolean) =>
     Plot.text(bars, {
       y: "row",
@@ -113,7 +110,7 @@ function plot(width: number, bars: readonly Bar[], t: Words["strings"]["contribu
       textAnchor: atEnd ? "end" : "start",
       dy: -9,
     });
-  const chart = Plot.plot({
+  return Plot.plot({
     className: "bars-plot",
     width,
     height: ROW_HEIGHT * bars.length + 24,
@@ -133,13 +130,11 @@ function plot(width: number, bars: readonly Bar[], t: Words["strings"]["contribu
           ...row, x1: "log", x2: 0, className: known ? "bar-down" : "bar-down bar-unknown",
         }),
       ]),
-      Plot.ruleX([0], { className: "bar-one" }),
+      Plot.tickX(bars, { ...row, x: 0, className: "bar-one" }),
       Plot.text([`← ${t.down}`], { frameAnchor: "top-left", dy: -18, className: "bar-side" }),
       Plot.text([`${t.up} →`], { frameAnchor: "top-right", dy: -18, className: "bar-side" }),
       words("bar-label", "label", false),
       words("bar-ratio", "ratio", true),
     ],
   });
-  chart.querySelector("style")?.remove();
-  return chart;
 }

@@ -2,6 +2,7 @@
 import * as Plot from "@observablehq/plot";
 import type { ModelDetail, Prediction } from "./api";
 import { h } from "./dom";
+import { picture } from "./plots";
 import { type Point, at, pointsOf } from "./steps";
 import { type Words, fill } from "./strings";
 
@@ -49,6 +50,8 @@ export function curveView(
     onkeydown: (event) => stepByMonths(event as KeyboardEvent),
   });
 
+  slider.style.setProperty("--reach", String(last / axisEnd(last)));
+
   function read(next: number): void {
     month = Math.max(0, Math.min(last, next));
     options.onMonth(month);
@@ -80,9 +83,7 @@ export function curveView(
 
   function draw(): void {
     if (!width) return;
-    const chart = plot(width, { own, cohort, other, month, last, level }, words);
-    chart.setAttribute("role", "img");
-    chart.setAttribute("aria-label", description);
+    const chart = picture(plot(width, { own, cohort, other, month, last }, words), description);
     const scale = chart.scale("x");
     const follow = (event: Event): void => {
       // Moving reads with a mouse; a finger that moves scrolls, and reads by a tap.
@@ -142,16 +143,15 @@ interface Drawn {
   readonly other: readonly Point[];
   readonly month: number;
   readonly last: number;
-  readonly level: number;
 }
 
 function plot(width: number, drawn: Drawn, words: Words): ReturnType<typeof Plot.plot> {
   const { own, cohort, other, month, last } = drawn;
-  const end = Math.ceil((last * BEYOND) / YEAR) * YEAR;
+  const end = axisEnd(last);
   const every = width < 420 && end > 48 ? 2 * YEAR : end > 24 ? YEAR : 6;
   const here = [at(cohort, month), at(other, month), at(own, month)];
   const step = { x: "months", curve: "step-after" } as const;
-  const chart = Plot.plot({
+  return Plot.plot({
     className: "curve-plot",
     width,
     height: HEIGHT,
@@ -180,9 +180,11 @@ function plot(width: number, drawn: Drawn, words: Words): ReturnType<typeof Plot
       }),
     ],
   });
-  // Its rules are in page.css: the policy of the page lets no style be injected.
-  chart.querySelector("style")?.remove();
-  return chart;
+}
+
+/** The axis ends after the model's knowledge does, so that its end is seen. */
+function axisEnd(last: number): number {
+  return Math.ceil((last * BEYOND) / YEAR) * YEAR;
 }
 
 function months(end: number, every: number): number[] {

@@ -167,7 +167,8 @@ function numberView(field: Field, first: Typed, used: boolean, words: Words, cha
     const unitName = typed.unit || ownUnit;
     const [minimum, maximum] = rangeIn(field, typed.unit);
     const range = { minimum: words.number(minimum), maximum: words.number(maximum) };
-    hint.textContent = fill(form.range, range);
+    const help = used ? words.help(field.name) : form.unused;
+    hint.textContent = [fill(form.range, range), help].filter(Boolean).join(" · ");
     const converted = typeof value === "number" && typed.unit !== "";
     sent.textContent = converted ? fill(form.sent_as, { value: words.exact(value), unit: ownUnit }) : "";
     // 2 is not a body mass index, but the beginning of 24.
@@ -180,7 +181,7 @@ function numberView(field: Field, first: Typed, used: boolean, words: Words, cha
   const element = h(
     "div",
     { class: used ? "field" : "field unused" },
-    h("label", { for: input.id }, label, helpOf(field, used, words)),
+    h("label", { for: input.id }, label),
     h(
       "div",
       { class: "control" },

@@ -45,7 +45,7 @@ export function horizonsView(prediction: Prediction, id: string, words: Words): 
             {},
             month,
             h("td", { class: "estimate" }, words.percent(horizon.probability)),
-            h("td", {}, range(horizon.lower, horizon.upper, (p) => words.percent(p))),
+            h("td", { class: "range" }, range(horizon.lower, horizon.upper, (p) => words.percent(p))),
             h("td", {}, band?.probability == null ? "–" : words.percent(band.probability)),
             h("td", {}, String(horizon.at_risk)),
           );
@@ -80,8 +80,8 @@ export function range(
 
 function inMonths(value: Months, words: Words): string {
   return fill(words.strings.horizons.value_months, {
-    estimate: words.months(value.estimate),
-    lower: words.months(value.lower),
-    upper: words.months(value.upper),
+    estimate: words.time(value.estimate),
+    lower: words.time(value.lower),
+    upper: words.time(value.upper),
   });
 }

@@ -3,6 +3,7 @@ import * as Plot from "@observablehq/plot";
 import type { Prediction } from "./api";
 import { h } from "./dom";
 import { headlineHorizon, horizonWords } from "./headline";
+import { picture } from "./plots";
 import { type Words, fill } from "./strings";
 
 const ROW = 10;
@@ -36,9 +37,7 @@ export function iconsView(prediction: Prediction, id: string, words: Words): HTM
       Plot.dot(people.filter((person) => person.tone === each), { x: "x", y: "y", r: 7, className: `icon-${each}` }),
     ),
   });
-  chart.querySelector("style")?.remove();
-  chart.setAttribute("role", "img");
-  chart.setAttribute("aria-label", fill(t.description, values));
+  picture(chart, fill(t.description, values));
   section.append(
     h(
       "div",

@@ -34,7 +34,7 @@ export function imputedView(prediction: Prediction, fields: readonly Field[], id
             "tr",
             {},
             h("th", { scope: "row" }, words.label(each.covariate)),
-            h("td", {}, expected(each, fields, words)),
+            h("td", { class: "expected" }, expected(each, fields, words)),
             h("td", { class: "share" }, words.percent(each.variance_share), shareBar(each, first)),
           ),
         ),
@@ -51,7 +51,7 @@ function shareBar(each: Imputed, widest: Imputed): HTMLElement {
 }
 
 /** A binary value is expected as a probability, whose event `meaning` names. */
-function expected(each: Imputed, fields: readonly Field[], words: Words): string {
+export function expected(each: Imputed, fields: readonly Field[], words: Words): string {
   const field = fields.find(({ name }) => name === each.covariate);
   const event = /^probability of (\w+)$/.exec(each.meaning)?.[1];
   if (event === undefined) return words.value(each.expected, field?.unit ?? "");

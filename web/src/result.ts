@@ -5,6 +5,7 @@ import { contributionsView } from "./contributions";
 import { copyButton, save, standalone } from "./copying";
 import { curveView } from "./curve";
 import { h } from "./dom";
+import { enteredView } from "./entered";
 import type { Value } from "./entry";
 import { headlineView } from "./headline";
 import { horizonsView } from "./horizons";
@@ -150,7 +151,7 @@ function predictionViews(
     noteView(prediction, id, words),
     contributionsView(prediction, fields, id, words),
     imputedView(prediction, fields, id, words),
-    enteredView(patient, id, context),
+    enteredView(prediction, patient, fields, id, words),
     actionsView(prediction, patient, id, context),
     identityView(prediction, words),
   ].filter((view) => view !== null);
@@ -191,23 +192,6 @@ function actionsView(
       h("button", { type: "button", id: `${id}-print`, onclick: () => window.print() }, t.print),
     ),
     h("p", { class: "intro" }, t.link_help),
-  );
-}
-
-/** What was sent, for the print, where there is no form. */
-function enteredView(patient: Readonly<Record<string, Value>>, id: string, { words, fields }: ResultContext): HTMLElement {
-  return h(
-    "section",
-    { class: "card card-entered", "aria-labelledby": `${id}-entered-title` },
-    h("h3", { id: `${id}-entered-title` }, words.strings.entered.title),
-    h(
-      "dl",
-      {},
-      fields.flatMap((field) => [
-        h("dt", {}, words.label(field.name)),
-        h("dd", {}, words.value(patient[field.name], field.unit)),
-      ]),
-    ),
   );
 }
 

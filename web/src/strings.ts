@@ -42,6 +42,12 @@ export class Words {
     return new Intl.NumberFormat(this.language, { maximumFractionDigits: 1 }).format(value);
   }
 
+  /** Write an estimated time in months: always one decimal. */
+  time(value: number | null | undefined): string {
+    if (value === null || value === undefined) return this.strings.result.open_limit;
+    return new Intl.NumberFormat(this.language, { minimumFractionDigits: 1, maximumFractionDigits: 1 }).format(value);
+  }
+
   /** Write a hazard ratio with two decimals. */
   ratio(value: number | null | undefined): string {
     if (value === null || value === undefined) return this.strings.result.open_limit;
