@@ -6,6 +6,9 @@ import { type Description, type Field, fieldsOf } from "./schema";
 export type Prediction = components["schemas"]["Prediction"];
 export type ModelDetail = components["schemas"]["ModelDetail"];
 export type ModelSummary = components["schemas"]["ModelSummary"];
+export type ModelCard = components["schemas"]["ModelCard"];
+export type CalibrationCurve = components["schemas"]["CalibrationCurve"];
+export type EcogEffect = components["schemas"]["EcogEffect"];
 export type Patient = components["schemas"]["Patient"];
 export type Problem = components["schemas"]["Problem"];
 
@@ -70,6 +73,27 @@ export class Api {
         params: { path: { model: id } },
         signal: AbortSignal.timeout(TIMEOUT_MS),
       }),
+    );
+  }
+
+  async card(id: string): Promise<ModelCard> {
+    return this.result(
+      this.client.GET("/v1/models/{model}/card", {
+        params: { path: { model: id } },
+        headers: { Accept: "application/json" },
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+      }) as Promise<{ data?: ModelCard; error?: unknown; response: Response }>,
+    );
+  }
+
+  /** Return a model's report or card as it is kept. */
+  async document(id: string, kind: "card" | "report"): Promise<Blob> {
+    return this.result(
+      this.client.GET(`/v1/models/{model}/${kind}`, {
+        params: { path: { model: id } },
+        parseAs: "blob",
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+      }) as Promise<{ data?: Blob; error?: unknown; response: Response }>,
     );
   }
 

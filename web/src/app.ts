@@ -4,6 +4,7 @@ import { Asker } from "./asking";
 import { compareView } from "./compare";
 import { h } from "./dom";
 import { type Entry, UNKNOWN, fromFragment, patientOf, read, toFragment } from "./entry";
+import { mountModelView } from "./model_view";
 import { type Form, form } from "./form";
 import { headlineHorizon, horizonWords } from "./headline";
 import { type Theme, LANGUAGES, THEMES, keep, keptLanguage, keptTheme } from "./preferences";
@@ -33,6 +34,7 @@ export class App {
   private loading = true;
   private scenarios: Scenario[] = [this.scenario(0, {})];
   private active = 0;
+  private about = false;
   private readonly look: Look = { month: START_MONTH, tableOpen: false };
   private form: Form | null = null;
   private readonly live = h("p", { class: "visually-hidden", id: "live", "aria-live": "polite", role: "status" });
@@ -181,7 +183,7 @@ export class App {
     this.root.replaceChildren(
       h("a", { class: "skip", href: "#results", onclick: (event) => this.skip(event) }, strings.page.skip),
       this.headerView(),
-      h(
+      this.about ? this.aboutView() : h(
         "main",
         { class: this.scenarios.length > 1 ? "columns comparing" : "columns" },
         h("div", { class: "form-column" }, this.formView()),
@@ -203,6 +205,30 @@ export class App {
     this.results.focus();
   }
 
+  /** Turn from the prediction to what the model is worth, or back. */
+  private turn(): void {
+    this.about = !this.about;
+    this.showAll();
+    document.getElementById("about-model")?.focus();
+  }
+
+  private aboutView(): HTMLElement {
+    const { strings } = this.words;
+    const view = h("div", { class: "model-view", id: "model-view" }, h("p", {}, strings.page.loading));
+    if (this.model) {
+      mountModelView(view, this.api, this.words, this.model).catch((error: unknown) => {
+        if (!(error instanceof FailureError)) throw error;
+        const context = {
+          words: this.words,
+          retry: () => this.showAll(),
+          useKey: (key: string, isToken: boolean) => this.useKey(key, isToken),
+        };
+        view.replaceChildren(failureView(error.failure, "model", context));
+      });
+    }
+    return h("main", { class: "about" }, h("h2", {}, strings.page.model_view), view);
+  }
+
   private headerView(): HTMLElement {
     const t = this.words.strings.page;
     return h(
@@ -221,6 +247,9 @@ export class App {
           this.words = new Words(value as Language);
           keep("language", value);
           this.showAll();
+          this.live.textContent = "";
+          const active = this.scenarios[this.active];
+          if (active) this.announce(active);
           document.getElementById("language")?.focus();
         }),
         select(
@@ -234,6 +263,12 @@ export class App {
             this.showTheme();
           },
         ),
+        this.model &&
+          h(
+            "button",
+            { type: "button", id: "about-model", onclick: () => this.turn() },
+            this.about ? t.prediction_view : t.model_view,
+          ),
         this.api.hasKey && h("button", { type: "button", id: "forget-key", onclick: () => this.forgetKey() }, t.forget_key),
       ),
     );

@@ -196,6 +196,7 @@ function numberView(field: Field, first: Typed, used: boolean, words: Words, cha
     element,
     field,
     showProblem: (message) => {
+      if (problem === message) return; // else a value that may still grow would be marked
       problem = message;
       show(false);
     },
