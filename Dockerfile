@@ -4,11 +4,20 @@ RUN python -m venv /venv \
     && /venv/bin/pip install --no-cache-dir --require-hashes -r /tmp/service.lock \
     && /venv/bin/pip uninstall --yes pip
 
+FROM node:22-slim AS page
+WORKDIR /build/web
+COPY web/package.json web/package-lock.json ./
+RUN npm ci --ignore-scripts --no-audit --no-fund
+COPY openapi.yaml /build/openapi.yaml
+COPY web ./
+RUN mkdir /build/service && node build.mjs
+
 FROM python:3.12-slim
 WORKDIR /app
 COPY --from=dependencies /venv /venv
 COPY model model
 COPY service service
+COPY --from=page /build/service/static service/static
 RUN install --directory --owner=10001 --group=10001 --mode=700 /data
 # Reachable from outside, so keys are asked for; only the audit store is ever written.
 # DL3064: HSCT2_API_KEYS names a file of hashes; no secret is in the image.

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: setup serve test check train bench soak openapi docs lock system-packages
+.PHONY: setup serve page test check train bench soak openapi docs lock system-packages
 
 setup: .venv/dev.done
 
@@ -20,7 +20,25 @@ setup: .venv/dev.done
 	@touch $@ .venv/service.done
 
 serve: .venv/service.done
+	@$(MAKE) --no-print-directory page || echo "The page could not be built: the API is served without it."
 	$(BIN)/python -m service serve
+
+# The clinician's page, with the machine's Node where that is 20 or newer, else with PyPI's.
+page: service/static/index.html
+
+PAGE := web/package-lock.json web/tsconfig.json web/build.mjs web/index.html web/icon.svg \
+	$(wildcard web/src/*.ts web/strings/*.json web/styles/*.css) openapi.yaml
+
+service/static/index.html: $(PAGE)
+	@node -e 'process.exit(+(parseInt(process.versions.node) < 20))' 2>/dev/null && npm --version >/dev/null 2>&1 \
+	  || $(MAKE) --no-print-directory .venv-node/done
+	@export PATH="$(CURDIR)/.venv-node/bin:$$PATH" && cd web \
+	  && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && node build.mjs
+
+.venv-node/done: requirements/node.lock
+	$(PYTHON) -m venv .venv-node
+	.venv-node/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
 
 # Lint, types, import rules and unit tests; the service is tested by make test.
 check: .venv/dev.done
@@ -31,7 +49,7 @@ check: .venv/dev.done
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/pytest -q -m "not slow" tests/model tests/training
 
-test: .venv/dev.done system-packages
+test: .venv/dev.done system-packages page
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -81,3 +99,5 @@ lock: .venv/dev.done
 	$(LOCK) --all-extras -o dev.lock
 	$(LOCK) -c dev.lock -o service.lock
 	$(LOCK) -c dev.lock --extra training -o training.lock
+	cd requirements && ../$(BIN)/uv pip compile node.in --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o node.lock
