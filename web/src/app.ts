@@ -8,7 +8,7 @@ import { mountModelView } from "./model_view";
 import { type Form, form } from "./form";
 import { headlineHorizon, horizonWords } from "./headline";
 import { type Theme, LANGUAGES, THEMES, keep, keptLanguage, keptTheme } from "./preferences";
-import { type Look, failureView, resultView } from "./result";
+import { type Look, failureView, resultView, showBusy } from "./result";
 import type { Field } from "./schema";
 import { type Language, Words, fill } from "./strings";
 
@@ -57,10 +57,10 @@ export class App {
     this.failure = null;
     this.showAll();
     try {
+      // The form waits for the rest: what somebody does in one that is about to be replaced is lost.
       if (!this.fields.length) {
         this.fields = await this.api.fields();
         this.readLink();
-        this.showAll();
       }
       this.models = await this.api.models();
       const wanted = this.models.find(({ id, version }) => this.model === id || this.model === `${id}@${version}`);
@@ -74,6 +74,7 @@ export class App {
     this.loading = false;
     this.showAll();
     this.askAll();
+    if (this.failure?.kind === "key") document.getElementById("result-a-key")?.focus();
   }
 
   /** Take the entry out of the address: there it would stay in the browser's history. */
@@ -118,24 +119,32 @@ export class App {
     scenario.asker.withhold(wrong ? "invalid" : "incomplete");
   }
 
+  /** A number that had one reading in one language can have two in the other. */
+  private withholdWrong(): void {
+    const isWrong = ({ entry }: Scenario): boolean => !patientOf(this.fields, entry, this.words.commaIsDecimal);
+    for (const scenario of this.scenarios.filter(isWrong)) this.ask(scenario);
+  }
+
   private answered(asker: Asker): void {
     const scenario = this.scenarios.find((each) => each.asker === asker);
     if (!scenario) return;
     const { answer } = asker;
-    if (scenario === this.scenarios[this.active]) {
-      const refused = answer.state === "failed" && answer.failure.kind === "problem";
-      this.form?.showProblem(refused && answer.failure.kind === "problem" ? answer.failure.problem : null);
-    }
+    if (scenario === this.scenarios[this.active]) this.showFieldErrors();
     const panel = document.getElementById(`result-${scenario.name.toLowerCase()}`);
     if (answer.state === "asking" && answer.previous && panel) {
-      panel.setAttribute("aria-busy", "true");
-      panel.dataset.state = "asking";
-      panel.classList.toggle("is-slow", answer.slow);
+      showBusy(panel, answer.slow, this.words);
       if (answer.slow) this.live.textContent = this.words.strings.result.slow;
       return;
     }
     this.showResults();
     this.announce(scenario);
+  }
+
+  /** Show at its field what the service refused. */
+  private showFieldErrors(): void {
+    const answer = this.scenarios[this.active]?.asker.answer;
+    const failure = answer?.state === "failed" ? answer.failure : null;
+    this.form?.showProblem(failure?.kind === "problem" ? failure.problem : null);
   }
 
   /** Tell a screen reader the answer in one sentence. */
@@ -180,8 +189,11 @@ export class App {
     const { strings, language } = this.words;
     document.documentElement.lang = language;
     document.title = `${strings.page.title} · hsct2-risk`;
+    const focused = document.activeElement?.id;
     this.root.replaceChildren(
-      h("a", { class: "skip", href: "#results", onclick: (event) => this.skip(event) }, strings.page.skip),
+      ...(this.about
+        ? []
+        : [h("a", { class: "skip", href: "#results", onclick: (event) => this.skip(event) }, strings.page.skip)]),
       this.headerView(),
       this.about ? this.aboutView() : h(
         "main",
@@ -195,7 +207,9 @@ export class App {
       this.footer,
       this.live,
     );
+    this.showFieldErrors();
     this.showResults();
+    if (focused) focusAgain(focused);
   }
 
   /** Move to the result without touching the address. */
@@ -250,6 +264,7 @@ export class App {
           this.live.textContent = "";
           const active = this.scenarios[this.active];
           if (active) this.announce(active);
+          this.withholdWrong();
           document.getElementById("language")?.focus();
         }),
         select(
@@ -317,7 +332,7 @@ export class App {
       "fieldset",
       { class: "scenarios" },
       h("legend", {}, strings.form.editing),
-      this.scenarios.map(({ name }, i) =>
+      h("div", { class: "segments" }, this.scenarios.map(({ name }, i) =>
         h(
           "label",
           { class: `segment scenario-${name.toLowerCase()}` },
@@ -330,7 +345,7 @@ export class App {
           }),
           h("span", {}, fill(strings.form.scenario, { name })),
         ),
-      ),
+      )),
     );
   }
 
@@ -420,6 +435,15 @@ export class App {
           ),
       ].filter((each) => each instanceof HTMLElement),
     );
+  }
+}
+
+/** Give the focus back to an element that was made anew, the cursor behind what was typed. */
+function focusAgain(id: string): void {
+  const element = document.getElementById(id);
+  element?.focus();
+  if (element instanceof HTMLInputElement && element.type === "text") {
+    element.setSelectionRange(element.value.length, element.value.length);
   }
 }
 

@@ -24,8 +24,8 @@ export function compareView(scenarios: readonly Compared[], fields: readonly Fie
     if (!horizon || horizon.probability === null) return "–";
     return `${of100(horizon.probability, words)} (${of100(horizon.lower, words)} – ${of100(horizon.upper, words)})`;
   };
-  const row = (name: string, cells: readonly string[]): HTMLElement =>
-    h("tr", {}, h("th", { scope: "row" }, name), cells.map((cell) => h("td", {}, cell)));
+  const row = (name: string, cells: readonly string[], kind: string | null = null): HTMLElement =>
+    h("tr", { class: kind }, h("th", { scope: "row" }, name), cells.map((cell) => h("td", {}, cell)));
   return h(
     "section",
     { class: "card card-compare", "aria-labelledby": "compare-title" },
@@ -48,6 +48,10 @@ export function compareView(scenarios: readonly Compared[], fields: readonly Fie
         "tbody",
         {},
         different.map((field) => row(words.label(field.name), scenarios.map((each) => valueOf(each, field)))),
+        // On paper there is no form that shows what both scenarios share.
+        fields
+          .filter((field) => !different.includes(field))
+          .map((field) => row(words.label(field.name), scenarios.map((each) => valueOf(each, field)), "shared")),
         row(t.category, predictions.map((each) => (each ? words.category(each.risk.category) : "–"))),
         horizons.map(({ months }) =>
           row(fill(t.alive_at, { months: words.months(months) }), scenarios.map((_, i) => `${survival(i, months)} ${words.strings.result.of_100}`)),

@@ -9,7 +9,8 @@ import { type Words, fill } from "./strings";
 type Contribution = Prediction["contributions"][number];
 
 const ROW_HEIGHT = 36;
-const ROOM_FOR_REFERENCE = 400;
+const LETTER_WIDTH = 7.2;
+const RATIO_WIDTH = 52;
 const WIDEST_AT_LEAST = Math.log(1.5);
 
 export function contributionsView(
@@ -42,7 +43,11 @@ export function contributionsView(
     const bars = sorted.map((each) => ({
       row: each.covariate,
       log: each.log_hazard_ratio,
-      label: `${words.label(each.covariate)}: ${written(each)}${width < ROOM_FOR_REFERENCE ? "" : ` (${reference(each)})`}`,
+      label: longestThatFits(width, [
+        `${words.label(each.covariate)}: ${written(each)} (${reference(each)})`,
+        `${words.label(each.covariate)}: ${written(each)}`,
+        words.label(each.covariate),
+      ]),
       ratio: `×${words.ratio(each.hazard_ratio)}`,
       known: each.value !== null,
     }));
@@ -61,7 +66,7 @@ export function contributionsView(
       h("summary", {}, t.table),
       h(
         "div",
-        { class: "scroll", tabindex: 0, role: "region", "aria-label": t.title },
+        { class: "scroll", tabindex: 0, role: "region", "aria-label": `${t.title}: ${t.table}` },
         h(
           "table",
           {},
@@ -88,6 +93,10 @@ export function contributionsView(
       ),
     ),
   );
+}
+
+function longestThatFits(width: number, labels: readonly string[]): string {
+  return labels.find((label) => label.length * LETTER_WIDTH < width - RATIO_WIDTH) ?? labels.at(-1) ?? "";
 }
 
 interface Bar {

@@ -70,7 +70,7 @@ export function standalone(chart: SVGSVGElement, title: string, lines: readonly 
     ...lines.map((line, i) =>
       make(
         "text",
-        { x: MARGIN, y: height + MARGIN + (i + 1) * LINE, fill: page.color, "font-size": 11, "font-family": page.fontFamily },
+        { x: MARGIN, "text-anchor": "start", y: height + MARGIN + (i + 1) * LINE, fill: page.color, "font-size": 11, "font-family": page.fontFamily },
         line,
       ),
     ),

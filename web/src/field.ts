@@ -196,7 +196,7 @@ function numberView(field: Field, first: Typed, used: boolean, words: Words, cha
     element,
     field,
     showProblem: (message) => {
-      if (problem === message) return; // else a value that may still grow would be marked
+      if (message === problem) return;
       problem = message;
       show(false);
     },

@@ -57,7 +57,9 @@ export function expected(each: Imputed, fields: readonly Field[], words: Words):
   if (event === undefined) return words.value(each.expected, field?.unit ?? "");
   const probability = words.percent(each.expected);
   const t = words.strings.imputed;
-  return event === "true"
-    ? fill(t.probability_yes, { probability })
-    : fill(t.probability, { probability, choice: words.choice(event).toLocaleLowerCase(words.language) });
+  if (event === "true") return fill(t.probability_yes, { probability });
+  const name = words.choice(event);
+  const small = name.toLocaleLowerCase(words.language);
+  const isAbbreviation = name === name.toLocaleUpperCase(words.language);
+  return fill(t.probability, { probability, choice: isAbbreviation ? name : small });
 }

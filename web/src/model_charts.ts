@@ -2,6 +2,7 @@
 import * as Plot from "@observablehq/plot";
 import type { CalibrationCurve, EcogEffect } from "./api";
 import { at, wordsFor } from "./model_words";
+import { picture } from "./plots";
 import { fill, type Words } from "./strings";
 
 const INK = "var(--model-ink)";
@@ -18,7 +19,7 @@ export function calibrationChart(curve: CalibrationCurve, words: Words): Element
     upper: curve.smooth_upper[place],
   }));
   const limited = curve.groups.filter(({ lower, upper }) => lower !== null && upper !== null);
-  return labelled(
+  return picture(
     Plot.plot({
       width: 300,
       height: 300,
@@ -43,7 +44,7 @@ export function calibrationChart(curve: CalibrationCurve, words: Words): Element
 export function effectsChart(effects: readonly EcogEffect[], words: Words): Element {
   const strings = words.strings.model.effects;
   const rows = effects.map((effect, place) => ({ ...effect, row: String(place) }));
-  return labelled(
+  return picture(
     Plot.plot({
       width: Math.min(560, document.documentElement.clientWidth - 48),
       height: 72 + 48 * rows.length,
@@ -91,12 +92,4 @@ function axis(label: string, words: Words): Plot.ScaleOptions {
     ticks: [0, 0.25, 0.5, 0.75, 1],
     tickFormat: (value: number) => words.percent(value),
   };
-}
-
-function labelled(chart: Element, label: string): Element {
-  // Its rules are in model_view.css: the policy of the page lets no style be injected.
-  chart.querySelector("style")?.remove();
-  chart.setAttribute("role", "img");
-  chart.setAttribute("aria-label", label);
-  return chart;
 }

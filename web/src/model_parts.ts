@@ -3,17 +3,9 @@ import { h, type Child } from "./dom";
 
 type Rows = readonly (readonly Child[])[];
 
-let sections = 0;
-
-/** Make a section that its heading names. */
+/** Make a section under its heading. */
 export function section(title: string, ...content: readonly Child[]): HTMLElement {
-  const id = `model-section-${++sections}`;
-  return h(
-    "section",
-    { class: "model-section", "aria-labelledby": id },
-    h("h3", { id }, title),
-    ...content,
-  );
+  return h("section", { class: "model-section" }, h("h3", {}, title), ...content);
 }
 
 /** Mark text that the API has in English only. */

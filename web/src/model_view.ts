@@ -6,6 +6,8 @@ import { english, facts, list, more, section } from "./model_parts";
 import { named, size } from "./model_words";
 import { fill, type Words } from "./strings";
 
+const ENDINGS = { card: "json", report: "html" } as const;
+
 /** Fill a container with the view of one model; resolves when it stands there. */
 export async function mountModelView(
   container: HTMLElement,
@@ -65,7 +67,7 @@ function documentLink(name: string, kind: "card" | "report", text: string, api: 
         event.preventDefault();
         void api.document(name, kind).then((content) => {
           const address = URL.createObjectURL(content);
-          h("a", { href: address, download: `${name}-${kind}` }).click();
+          h("a", { href: address, download: `${name}-${kind}.${ENDINGS[kind]}` }).click();
           URL.revokeObjectURL(address);
         });
       },

@@ -52,7 +52,7 @@ export function wholeText(
     `${t.entered.title}: ${fields.map((f) => `${words.label(f.name)} ${words.value(patient[f.name], f.unit)}`).join("; ")}.`,
     "",
     ...survival.horizons.map((each) => {
-      const months = `${words.months(each.months)} (${t.horizons.months.toLocaleLowerCase(words.language)})`;
+      const months = fill(t.compare.alive_at, { months: words.months(each.months) });
       return each.probability === null
         ? `${months}: ${fill(t.horizons.withheld, { months: words.months(survival.last_months) })}`
         : `${months}: ${words.percent(each.probability)} (${words.percent(each.lower)} – ${words.percent(each.upper)})`;

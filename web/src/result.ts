@@ -44,13 +44,34 @@ export function resultView(shown: Shown, context: ResultContext): HTMLElement {
   const { words } = context;
   const id = `result-${name.toLowerCase()}`;
   const title = shown.comparing && h("h3", { class: "scenario-name" }, fill(words.strings.compare.scenario, { name }));
-  const panel = h("div", { class: `result state-${answer.state}`, id, "data-state": answer.state }, title);
+  const busy = h("p", { class: "busy", hidden: true });
+  const panel = h("div", { class: `result state-${answer.state}`, id, "data-state": answer.state }, title, busy);
   if (answer.state === "shown") {
     panel.append(...predictionViews(answer.prediction, answer.patient as Readonly<Record<string, Value>>, id, shown, context));
   } else {
     panel.append(withoutPrediction(answer, id, context));
   }
+  if (shown.comparing) nameApart(panel, fill(words.strings.compare.scenario, { name }));
   return panel;
+}
+
+/** Two results have parts of the same names: only what scrolls stays a landmark, under its own. */
+function nameApart(panel: HTMLElement, scenario: string): void {
+  for (const part of panel.querySelectorAll("section[aria-labelledby]")) part.removeAttribute("aria-labelledby");
+  for (const part of panel.querySelectorAll("[role=region]")) {
+    part.setAttribute("aria-label", `${scenario}: ${part.getAttribute("aria-label") ?? ""}`);
+  }
+}
+
+/** Mark a result as that of an earlier entry, until the answer to this one is there. */
+export function showBusy(panel: HTMLElement, slow: boolean, words: Words): void {
+  const t = words.strings.result;
+  panel.setAttribute("aria-busy", "true");
+  panel.dataset.state = "asking";
+  const busy = panel.querySelector<HTMLElement>(".busy");
+  if (!busy) return;
+  busy.hidden = false;
+  busy.replaceChildren(h("span", { class: "spinner", "aria-hidden": "true" }), slow ? t.slow : t.asking);
 }
 
 function withoutPrediction(answer: Exclude<Answer, { state: "shown" }>, id: string, context: ResultContext): HTMLElement {
@@ -61,7 +82,7 @@ function withoutPrediction(answer: Exclude<Answer, { state: "shown" }>, id: stri
     case "invalid":
       return message(t.correct, t.correct_more);
     case "asking":
-      return h("div", { class: "card message" }, h("span", { class: "spinner", "aria-hidden": "true" }), h("p", {}, t.asking));
+      return h("div", { class: "card message" }, h("span", { class: "spinner", "aria-hidden": "true" }), h("p", {}, answer.slow ? t.slow : t.asking));
     case "failed":
       return failureView(answer.failure, id, context);
   }
@@ -171,6 +192,7 @@ function actionsView(
     if (!chart) return;
     const { model } = prediction;
     const lines = [
+      fill(words.strings.curve.key, { level: words.percent(prediction.survival.confidence_level) }),
       `${words.strings.page.title}: ${model.id} ${model.version}, ${prediction.prediction_id}`,
       ...(model.notice ? [words.notice(model.notice)] : []),
     ];
