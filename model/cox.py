@@ -1,7 +1,7 @@
 """A fitted Cox model, and what it believes of a patient of whom not everything is known."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache, partial
 
 import numpy as np
@@ -85,6 +85,10 @@ class CoxModel:
     def conditioning(self) -> "Callable[[bytes], Conditioning]":
         """How the unknown covariates depend on the known ones, by `isnan(...).tobytes()`."""
         return lru_cache(maxsize=512)(partial(Conditioning.of, self))
+
+    def __getstate__(self) -> dict[str, object]:
+        """Leave behind what is kept: another process makes its own."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @cached_property
     def curve_terms(self) -> CurveTerms:

@@ -209,7 +209,10 @@ def address_of(template: str) -> str:
     }
     kind = template.rpartition("/")[0].rpartition("/")[2]
     return template.format(
-        model="hsct2-os", prediction_id=uuid4(), definition_id=definitions.get(kind)
+        model="hsct2-os",
+        prediction_id=uuid4(),
+        definition_id=definitions.get(kind),
+        name="icon.svg",
     )
 
 

@@ -16,6 +16,7 @@ from service.access import SCOPES
 from service.app import create_app
 from service.keys import Scope
 from service.registry import Registry
+from service.routes.page import STATIC
 from service.settings import Settings
 from tests.server import Server, address_of, problem, refusal, run_service
 
@@ -170,6 +171,8 @@ def test_a_route_is_open_to_all_or_asks_for_a_key(
     route: tuple[str, str], scope: Scope | None, guarded: Guarded
 ) -> None:
     method, path = route
+    if path in ("/", "/static/{name}") and not (STATIC / "index.html").exists():
+        pytest.skip("the page is not built: make page")
     with guarded.server.client() as client:
         response = client.request(method, address_of(path))
     if scope is None:
