@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from benchmarks import cds, fitting, prediction, serving, validation
+from benchmarks import batch, cds, fitting, prediction, serving, validation
 from benchmarks.comparison import Comparison, Contest, compare
 from benchmarks.peer import PeerMissingError, RSession
 from benchmarks.versions import versions
@@ -16,6 +16,7 @@ SUITES: dict[str, Callable[[RSession], Iterable[Contest]]] = {
     "fitting": fitting.contests,
     "validation": validation.contests,
     "serving": serving.contests,
+    "batch": batch.contests,
     "serving-mlflow": serving.mlflow_contests,
 }
 OPTIONAL = {"serving-mlflow"}  # only where asked for: it installs half a gigabyte

@@ -24,6 +24,7 @@ from service.app import create_app
 from service.audit.commands import AuditPlace, audit_commands
 from service.audit.errors import StoreError
 from service.audit.store import Store
+from service.batch import command
 from service.keys import KeysError, KeyStore, Scope
 from service.log_lines import Lines, as_json
 from service.registry import Registry
@@ -56,6 +57,33 @@ def serve() -> None:
         "serving", host=settings.host, port=settings.port, models=list(registry.artifacts)
     )
     Server(create_app(settings, registry, _audit_store(settings)), settings).run()
+
+
+@app.command()
+def predict(
+    source: command.Source,
+    out: command.Out,
+    model: command.ModelOption = None,
+    horizon_months: command.HorizonOption = None,
+    confidence_level: command.LevelOption = 0.95,
+    format: command.FormatOption = None,  # noqa: A002  the option's name
+    workers: command.WorkersOption = 1,
+    cluster: command.ClusterOption = None,
+) -> None:
+    """Predict for files of patients, without audit; start again to go on where it stopped."""
+    settings = _settings()
+    registry = Registry.load(settings.models, settings.default_model, _public_key(settings))
+    command.predict_files(
+        registry,
+        source,
+        out,
+        model,
+        horizon_months,
+        confidence_level,
+        format,
+        workers,
+        cluster,
+    )
 
 
 @app.command()

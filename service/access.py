@@ -24,6 +24,7 @@ _REALM = 'realm="hsct2-risk"'
 
 SCOPES: dict[tuple[str, str], Scope | None] = {
     ("POST", "/v1/predictions"): Scope.PREDICT,
+    ("POST", "/v1/predictions/batch"): Scope.PREDICT,
     ("GET", "/v1/predictions/{prediction_id}"): Scope.PREDICT,
     ("GET", "/v1/models"): Scope.PREDICT,
     ("GET", "/v1/models/{model}"): Scope.PREDICT,

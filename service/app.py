@@ -24,7 +24,7 @@ from service.predictor import Predictor
 from service.registry import Registry
 from service.replay import SeenInDatabase, SeenInMemory, SeenTokens
 from service.request_log import RequestLog
-from service.routes import cds, fhir, health, models, page, predictions
+from service.routes import batch, cds, fhir, health, models, page, predictions
 from service.routes.direct import DirectRoute
 from service.settings import Settings
 from service.version import SERVICE_VERSION
@@ -35,7 +35,7 @@ def create_app(settings: Settings, registry: Registry, store: Store | None = Non
 
     The app closes the store when it stops, once every request is answered. All its
     state is on `app.state`: settings, registry, store, gate, answers, page, rates, metrics,
-    predictor, advisor, lifecycle.
+    predictor, batches, advisor, lifecycle.
     """
 
     @asynccontextmanager
@@ -68,9 +68,11 @@ def create_app(settings: Settings, registry: Registry, store: Store | None = Non
     app.state.rates = Rates(settings.requests_per_minute)
     app.state.metrics = Metrics(lambda: app.state.registry, store)
     app.state.predictor = Predictor(store, app.state.metrics)
+    app.state.batches = asyncio.Semaphore(settings.max_batches)
     app.state.advisor = advisor(settings, app.state.predictor)
     app.state.lifecycle = Lifecycle(app, app.state.metrics)
     for router in (
+        batch.router,
         predictions.router,
         fhir.router,
         cds.router,

@@ -21,6 +21,10 @@ from service.problems import (
 EXEMPT = frozenset({"/livez", "/readyz", "/metrics"})
 """What is answered whatever the load: an overloaded service is not a dead one."""
 
+STREAMED = frozenset({"/v1/predictions/batch"})
+"""What has a limit of its own on how many are served at once: its answer begins before its
+body ends. Only the time that its body takes is watched here."""
+
 LIMITED = (RATE_LIMITED, OVERLOADED)
 """The problems of a route that asks who its caller is."""
 
@@ -135,7 +139,9 @@ class Limits:
                 self._in_flight += entered
 
         try:
-            if _has_body(scope):
+            if scope["path"] in STREAMED:
+                receive = _Body(receive, _never, self._body_seconds).receive
+            elif _has_body(scope):
                 receive = _Body(receive, enter, self._body_seconds).receive
             else:
                 await enter()
@@ -179,6 +185,10 @@ class _Body:
             self._complete = True
             await self._enter()
         return message
+
+
+async def _never() -> None:
+    """Take no place."""
 
 
 def _overloaded() -> ProblemError:

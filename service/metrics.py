@@ -1,7 +1,7 @@
 """What Prometheus reads of the service: counts and times, no value of any patient."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 
 from prometheus_client import (
@@ -112,6 +112,21 @@ class Metrics:
             self._warnings(warning.code).inc()
             if warning.code == _OUT_OF_RANGE:
                 self._out_of_range(str(warning.field)).inc()
+
+    def predicted_rows(
+        self,
+        model: str,
+        categories: Mapping[str, int],
+        imputed: Mapping[str, int],
+        out_of_range: Mapping[str, int],
+    ) -> None:
+        """Count the predictions of a part of a batch, by category and by covariate."""
+        for category, count in categories.items():
+            self._predictions(model, category).inc(count)
+        for covariate, count in imputed.items():
+            self._imputations(covariate).inc(count)
+        for covariate, count in out_of_range.items():
+            self._out_of_range(covariate).inc(count)
 
     def reloaded(self, *, accepted: bool) -> None:
         """Count a reload of the models."""

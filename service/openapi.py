@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import models_json_schema
 
 from model.card import ModelCard
+from service.batch.answer import BatchAnswer
 from service.cds.requests import FeedbackRequest, OrderSelectRequest, PatientViewRequest
 from service.fhir.elements import OperationOutcome
 from service.predictions import PredictionRequest
@@ -25,7 +26,7 @@ list all field errors at once and never repeat a submitted value. Under `/fhir` 
 """
 
 _TAGS = [
-    {"name": "predictions", "description": "Survival of one patient."},
+    {"name": "predictions", "description": "Survival of one patient, or of many."},
     {"name": "fhir", "description": "The same from a chart in FHIR R4, as a RiskAssessment."},
     {"name": "models", "description": "What is served, and what it is worth."},
     {"name": "cds", "description": "Cards for clinicians in the EHR: CDS Hooks 2.0."},
@@ -64,6 +65,7 @@ def _build(app: FastAPI) -> dict[str, Any]:
             (PatientViewRequest, "validation"),
             (OrderSelectRequest, "validation"),
             (FeedbackRequest, "validation"),
+            (BatchAnswer, "serialization"),
         ],
         ref_template="#/components/schemas/{model}",
     )

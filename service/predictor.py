@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Literal
+from uuid import UUID
 
 from uuid_utils import uuid7
 
 from model.artifact import Artifact
 from service.audit.records import Idempotency, Record, record_of
 from service.audit.store import Store
+from service.batch.query import BatchQuery
+from service.batch.run import Batch, BatchAsked
 from service.metrics import Metrics
 from service.predictions import Answer, Prediction, PredictionQuery, PredictionRequest, answer
 from service.version import SERVICE_VERSION
@@ -95,6 +98,12 @@ class Predictor:
         for one in answered:
             self._metrics.predicted(one.answer)
         return answered
+
+    def batch(
+        self, batch_id: UUID, artifact: Artifact, query: BatchQuery, asked: BatchAsked
+    ) -> Batch:
+        """Return a batch that predicts, stores and counts its rows part by part."""
+        return Batch(batch_id, artifact, query, asked, self._store, self._metrics)
 
 
 def _record(

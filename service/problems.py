@@ -42,6 +42,7 @@ class ProblemType:
 
 
 INVALID_JSON = ProblemType("invalid-json", 400, "The body is not valid JSON")
+UNREADABLE_BATCH = ProblemType("unreadable-batch", 400, "The body is not of its content type")
 UNAUTHENTICATED = ProblemType("unauthenticated", 401, "No valid credentials were sent")
 FORBIDDEN = ProblemType("forbidden", 403, "The credentials do not allow this call")
 NOT_FOUND = ProblemType("not-found", 404, "There is nothing at this address")
@@ -55,9 +56,13 @@ RELOAD_REFUSED = ProblemType("reload-refused", 409, "The models cannot be replac
 CHART_INCOMPLETE = ProblemType("chart-incomplete", 412, "The chart cannot be determined")
 BODY_TOO_LARGE = ProblemType("body-too-large", 413, "The body is too large")
 UNSUPPORTED_MEDIA_TYPE = ProblemType("unsupported-media-type", 415, "The body must be JSON")
+UNSUPPORTED_BATCH_TYPE = ProblemType(
+    "unsupported-batch-type", 415, "A batch cannot have this content type"
+)
 MISDIRECTED = ProblemType("misdirected-request", 421, "The service does not answer to this host")
 INVALID_PATIENT = ProblemType("invalid-patient", 422, "The patient is not valid")
 INVALID_CHART = ProblemType("invalid-chart", 422, "The chart cannot be assessed")
+INVALID_COLUMNS = ProblemType("invalid-columns", 422, "The columns are not those of patients")
 INVALID_REQUEST = ProblemType("invalid-request", 422, "The request is not valid")
 IDEMPOTENCY_KEY_REUSED = ProblemType(
     "idempotency-key-reused", 422, "The idempotency key was used for another request"

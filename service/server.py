@@ -58,6 +58,7 @@ class _Connection(H11Protocol):
 
     _too_late: asyncio.TimerHandle | None = None
     _unread: asyncio.TimerHandle | None = None
+    _heard_at = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -65,6 +66,7 @@ class _Connection(H11Protocol):
         self._await_a_head()
 
     def data_received(self, data: bytes) -> None:
+        self._heard_at = self.loop.time()
         super().data_received(data)
         self._await_a_head()
 
@@ -80,13 +82,21 @@ class _Connection(H11Protocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._unread = self.loop.call_later(_SECONDS_TO_READ, self.transport.abort)
+        self._unread = self.loop.call_later(_SECONDS_TO_READ, self._give_up)
 
     def resume_writing(self) -> None:
         super().resume_writing()
         if self._unread is not None:
             self._unread.cancel()
             self._unread = None
+
+    def _give_up(self) -> None:
+        """End the connection, unless the client still sends: it may read once all is sent."""
+        silent = self.loop.time() - self._heard_at
+        if self.conn.their_state is h11.SEND_BODY and silent < _SECONDS_TO_READ:
+            self._unread = self.loop.call_later(_SECONDS_TO_READ - silent, self._give_up)
+        else:
+            self.transport.abort()
 
     def _await_a_head(self) -> None:
         if self.conn.their_state is not h11.IDLE:

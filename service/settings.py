@@ -124,6 +124,28 @@ class Settings(BaseSettings):
         " there is none (`none`).",
     )
 
+    max_json_batch_bytes: int = Field(
+        16 * 2**20,
+        ge=1_024,
+        description="Largest batch as a JSON array, bytes; it is held in memory.",
+    )
+    max_ndjson_batch_bytes: int = Field(
+        2**30, ge=1_024, description="Largest batch as NDJSON, bytes."
+    )
+    max_csv_batch_bytes: int = Field(2**30, ge=1_024, description="Largest batch as CSV, bytes.")
+    max_arrow_batch_bytes: int = Field(
+        2**32, ge=1_024, description="Largest batch as an Arrow stream, bytes."
+    )
+    max_parquet_batch_bytes: int = Field(
+        64 * 2**20,
+        ge=1_024,
+        le=64 * 2**20,
+        description="Largest batch as Parquet, bytes; it is held in memory.",
+    )
+    max_batches: int = Field(
+        4, ge=1, description="Batches that are served at once; further ones are told to retry."
+    )
+
     requests_per_minute: int = Field(
         0, ge=0, description="Calls that one caller may make in a minute; 0: no limit."
     )

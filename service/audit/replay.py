@@ -14,6 +14,11 @@ from model.errors import Hsct2Error
 from model.patient import Patient
 from model.prediction import predict
 from service.audit.records import StoredPrediction
+from service.batch.channels import OF_WHOLE_BATCH, ROW_CHANNEL
+from service.batch.patients import rows_of_objects
+from service.batch.predicting import predict_rows
+from service.batch.query import BatchQuery
+from service.batch.writing import RowObjects
 from service.predictions import PredictionQuery
 
 NEARLY_EQUAL = 1e-12
@@ -125,16 +130,23 @@ def replay(rows: Iterable[StoredPrediction], artifact: Artifact) -> ReplayReport
     tallies: dict[float, _Tally] = {}
     differing: list[str] = []
     for row in rows:
+        if row.channel in OF_WHOLE_BATCH:
+            continue
         if row.erased:
             counts["erased"] += 1
             continue
-        stored, new = _answers(row, artifact)
+        if row.channel == ROW_CHANNEL:
+            stored, new = _rows(row, artifact)
+            said = [(answer["category"], _of_row(answer)) for answer in (stored, new)]
+        else:
+            stored, new = _answers(row, artifact)
+            said = [(answer["risk"]["category"], _of_answer(answer)) for answer in (stored, new)]
         counts["replayed"] += 1
-        categories[stored["risk"]["category"], new["risk"]["category"]] += 1
-        pairs = zip(stored["survival"]["horizons"], new["survival"]["horizons"], strict=True)
-        for before, after in pairs:
-            tally = tallies.setdefault(before["months"], _Tally())
-            tally.add(before["probability"], after["probability"])
+        (category, horizons), (new_category, new_horizons) = said
+        categories[category, new_category] += 1
+        for months, probability in horizons.items():
+            tally = tallies.setdefault(months, _Tally())
+            tally.add(probability, new_horizons[months])
         if row.model_sha256 == artifact.sha256:
             nearness = _nearness(stored, new)
             counts[nearness] += 1
@@ -170,6 +182,36 @@ def _answers(row: StoredPrediction, artifact: Artifact) -> tuple[dict[str, Any],
     except (ValidationError, ValueError, KeyError, TypeError):
         raise ReplayError(f"prediction {row.prediction_id} is not stored in a known form") from None
     return stored, json.loads(new.model_dump_json())
+
+
+def _of_answer(answer: dict[str, Any]) -> dict[float, float | None]:
+    """Return survival by horizon."""
+    return {at["months"]: at["probability"] for at in answer["survival"]["horizons"]}
+
+
+def _rows(row: StoredPrediction, artifact: Artifact) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a batch's row as it was answered, and as this model answers it."""
+    try:
+        query = BatchQuery.model_validate_json(row.query or "")
+        stored = json.loads(row.output or "")
+        batch_id, _, number = row.prediction_id.rpartition("-")
+        patient = rows_of_objects([json.loads(row.input or "")], int(number))
+        if patient.errors or not isinstance(stored, dict):
+            raise ValueError  # noqa: TRY301  told below, as all that cannot be read
+        months = query.horizons_months
+        predicted = predict_rows(artifact.model, patient, months, query.confidence_level)
+        [new] = RowObjects(batch_id, months).of(predicted)
+        if stored.keys() != (again := json.loads(new)).keys():
+            raise ValueError  # noqa: TRY301  told below
+    except (ValidationError, ValueError, KeyError, TypeError):
+        raise ReplayError(f"prediction {row.prediction_id} is not stored in a known form") from None
+    return stored, again
+
+
+def _of_row(answer: dict[str, Any]) -> dict[float, float | None]:
+    """Return survival by horizon."""
+    survival = ((name.removeprefix("survival_"), value) for name, value in answer.items())
+    return {float(name): value for name, value in survival if f"survival_{name}" in answer}
 
 
 def _nearness(stored: Any, new: Any) -> str:

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from service.audit import feedback, lookup
-from service.audit.chain import seal
+from service.audit.chain import SealedRecord, seal
 from service.audit.database import database_errors, open_reader, open_writer
 from service.audit.feedback import Feedback
 from service.audit.heads import OnHead, SigningInterval
@@ -94,10 +94,6 @@ class Store:
         RecordRefusedError
             If a text cannot be stored.
         """
-        if not records:
-            return
-        loop = asyncio.get_running_loop()
-        stored: asyncio.Future[None] = loop.create_future()
         keys = [
             {
                 "caller": record.caller,
@@ -108,7 +104,17 @@ class Store:
             for record in records
             if record.idempotency is not None
         ]
-        self._queue.put(Waiting([seal(r) for r in records], keys, loop, stored), len(records))
+        await self.append_sealed([seal(r) for r in records], keys)
+
+    async def append_sealed(
+        self, rows: Sequence[SealedRecord], keys: Sequence[dict[str, Any]] = ()
+    ) -> None:
+        """Store records that are sealed already, as `append` does."""
+        if not rows:
+            return
+        loop = asyncio.get_running_loop()
+        stored: asyncio.Future[None] = loop.create_future()
+        self._queue.put(Waiting(rows, keys, loop, stored), len(rows))
         loop.call_soon(self._queue.wake)  # after the other requests of this turn of the loop
         await stored
 

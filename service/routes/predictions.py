@@ -1,10 +1,12 @@
 """``POST /v1/predictions``."""
 
+import re
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
-from pydantic import ValidationError
+from pydantic import AfterValidator, ValidationError
+from pydantic_core import PydanticCustomError
 
 from service.access import Caller, CallerDependency
 from service.audit.errors import DuplicateRecordError
@@ -39,6 +41,8 @@ from service.stored import StoredAnswer, stored_answer
 PATH = "/v1/predictions"
 router = APIRouter(tags=["predictions"])
 
+_UUID_LENGTH = 36
+_SUFFIX = re.compile(r"(-([1-9][0-9]{0,11}|end))?", re.ASCII)
 _KNOWN = list(PredictionRequest.model_fields)
 _BODY: dict[str, Any] = {
     "requestBody": {
@@ -128,6 +132,25 @@ async def respond(
     return Response(answered.body, media_type="application/json")
 
 
+def _stored_id(text: str) -> str:
+    """Return an id as it is stored: a UUID, in a batch with `-` and the row or `end` after it."""
+    batch_id, suffix = text[:_UUID_LENGTH], text[_UUID_LENGTH:]
+    try:
+        prediction_id = UUID(batch_id)
+    except ValueError:
+        prediction_id = None
+    if prediction_id is None or not _SUFFIX.fullmatch(suffix):
+        raise PydanticCustomError("uuid_parsing", "Input should be the id of an answer")
+    return f"{prediction_id}{suffix}"
+
+
+StoredId = Annotated[
+    str,
+    AfterValidator(_stored_id),
+    Path(description="`prediction_id` of the answer; of a batch, its id or that of a row."),
+]
+
+
 def _replayed(answer: str) -> Response:
     return Response(answer, headers={REPLAYED_HEADER: "true"}, media_type="application/json")
 
@@ -148,13 +171,13 @@ def _replayed(answer: str) -> Response:
 async def get_prediction(
     request: Request,
     caller: CallerDependency,
-    prediction_id: Annotated[UUID, Path(description="`prediction_id` of the answer.")],
+    prediction_id: StoredId,
 ) -> StoredAnswer:
     """Return a stored prediction to the caller who asked for it, or to scope `audit`."""
     store: Store | None = request.app.state.store
     if store is None:
         raise ProblemError(UNKNOWN_PREDICTION, "This service stores no predictions.")
-    stored = await store.get(str(prediction_id))
+    stored = await store.get(prediction_id)
     may_read = stored is not None and (stored.caller == caller.id or Scope.AUDIT in caller.scopes)
     if stored is None or not may_read:
         raise ProblemError(UNKNOWN_PREDICTION, "There is none of this id for this caller.")

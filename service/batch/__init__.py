@@ -1,0 +1,1 @@
+"""Many patients at once: over HTTP as a stream, and from files on disk."""
