@@ -26,7 +26,7 @@ BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.S)
 COMMANDS = [text.strip() for language, text in BLOCKS if language == "sh"]
 JSON_BLOCKS = [text for language, text in BLOCKS if language == "json"]
 
-SERVE, CALL, CREATE_KEY, SERVE_WITH_KEYS, TRAIN, TEST = COMMANDS
+SERVE, CALL, CREATE_KEY, SERVE_WITH_KEYS, PREDICT, TRAIN, TEST = COMMANDS
 
 # Of each call its own.
 VOLATILE = ("prediction_id", "created_at")
@@ -112,6 +112,15 @@ def test_the_service_with_keys_asks_for_the_key_that_was_made(checkout: Path) ->
         assert httpx.post(url, json={"ecog": 1}).status_code == 401
         with_key = httpx.post(url, json={"ecog": 1}, headers={"X-API-Key": key})
         assert with_key.status_code == 200
+
+
+@pytest.mark.slow
+def test_patients_in_a_file_are_predicted(checkout: Path) -> None:
+    run(PREDICT, checkout)
+    (part,) = (checkout / "build/predicted").glob("patients*.ndjson")
+    rows = [json.loads(line) for line in part.read_text(encoding="utf-8").splitlines()]
+    assert [row["category"] for row in rows] == ["standard", "high"]
+    assert rows[1]["survival_12"] < rows[0]["survival_12"]
 
 
 @pytest.mark.slow
