@@ -9,7 +9,7 @@ from pydantic.json_schema import models_json_schema
 
 from model.card import ModelCard
 from service.batch.answer import BatchAnswer
-from service.cds.requests import FeedbackRequest, OrderSelectRequest, PatientViewRequest
+from service.cds.requests import FeedbackMessage, OrderSelectCall, PatientViewCall
 from service.fhir.elements import OperationOutcome
 from service.predictions import PredictionRequest
 from service.problems import Problem
@@ -62,9 +62,9 @@ def _build(app: FastAPI) -> dict[str, Any]:
             (PredictionRequest, "validation"),
             (Problem, "serialization"),
             (ModelCard, "serialization"),
-            (PatientViewRequest, "validation"),
-            (OrderSelectRequest, "validation"),
-            (FeedbackRequest, "validation"),
+            (PatientViewCall, "validation"),
+            (OrderSelectCall, "validation"),
+            (FeedbackMessage, "validation"),
             (BatchAnswer, "serialization"),
         ],
         ref_template="#/components/schemas/{model}",

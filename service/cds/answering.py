@@ -13,7 +13,7 @@ from service.cds.cards import Card
 from service.cds.fhir_server import FhirServers
 from service.cds.gathering import Gathered, Gatherer
 from service.cds.orders import selected_transplants
-from service.cds.requests import HookRequest, OrderSelectRequest
+from service.cds.requests import HookRequest, OrderSelectCall
 from service.cds.services import APPLICABILITY, KARNOFSKY, MEASURED, ORDERS
 from service.chart import ChartError, Reading, Verdict, collect_prefetch, read_chart
 from service.fhir.refusals import RefusedError
@@ -56,7 +56,7 @@ class Advisor:
         gatherer = Gatherer(request, self.servers, asked.request_id)
         gathered = gatherer.gathered
         parts = list(APPLICABILITY)
-        if isinstance(request, OrderSelectRequest):
+        if isinstance(request, OrderSelectCall):
             context = request.context
             orders = selected_transplants(context.draft_orders, context.selections)
             if orders is None:

@@ -13,7 +13,7 @@ class _Answer(BaseModel):
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
 
 
-class Service(_Answer):
+class CdsService(_Answer):
     """One service: when to call it, and what to send along."""
 
     id: str
@@ -24,13 +24,13 @@ class Service(_Answer):
     prefetch: dict[str, str]
 
 
-class Services(_Answer):
+class CdsServices(_Answer):
     """The services that there are."""
 
-    services: list[Service]
+    services: list[CdsService]
 
 
-class Coding(_Answer):
+class CardCoding(_Answer):
     """A code of a code system."""
 
     system: str
@@ -38,15 +38,15 @@ class Coding(_Answer):
     display: str
 
 
-class Source(_Answer):
+class CardSource(_Answer):
     """Where a card's content is from."""
 
     label: str
     url: str | None = None
-    topic: Coding
+    topic: CardCoding
 
 
-class Link(_Answer):
+class CardLink(_Answer):
     """A page that tells more."""
 
     label: str
@@ -61,9 +61,9 @@ class Card(_Answer):
     summary: str = Field(max_length=SUMMARY_LENGTH - 1)
     detail: str = Field(description="GitHub Flavored Markdown")
     indicator: Literal["info", "warning"]
-    source: Source
-    override_reasons: list[Coding]
-    links: list[Link]
+    source: CardSource
+    override_reasons: list[CardCoding]
+    links: list[CardLink]
 
 
 class Cards(_Answer):

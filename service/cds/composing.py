@@ -2,20 +2,20 @@
 
 from collections.abc import Sequence
 
-from service.cds.cards import Card, Coding, Link, Source
+from service.cds.cards import Card, CardCoding, CardLink, CardSource
 from service.cds.writing import detail, detail_without_ecog, summary, summary_without_ecog
 from service.chart import Reading, Severity
 from service.chart.codes import CANONICAL_BASE
 from service.predictions import Prediction, ServedModel
 
-TOPIC = Coding(
+TOPIC = CardCoding(
     system=f"{CANONICAL_BASE}/CodeSystem/hsct2-risk-topic",
     code="survival-after-hsct2",
     display="Predicted survival after a second allogeneic stem-cell transplant",
 )
 
 OVERRIDE_REASONS = tuple(
-    Coding(
+    CardCoding(
         system=f"{CANONICAL_BASE}/CodeSystem/hsct2-risk-override-reason", code=code, display=text
     )
     for code, text in {
@@ -61,14 +61,14 @@ def missing_ecog(uuid: str, model: ServedModel, reading: Reading, public_url: st
     )
 
 
-def _source(model: ServedModel, public_url: str) -> Source:
-    return Source(
+def _source(model: ServedModel, public_url: str) -> CardSource:
+    return CardSource(
         label=f"hsct2-risk, model {model.id} {model.version}",
         url=f"{public_url}/" if public_url else None,
         topic=TOPIC,
     )
 
 
-def _links(public_url: str) -> list[Link]:
+def _links(public_url: str) -> list[CardLink]:
     """Return the page's address as it is: a patient's values in an address end up in logs."""
-    return [Link(label="Open hsct2-risk", url=f"{public_url}/")] if public_url else []
+    return [CardLink(label="Open hsct2-risk", url=f"{public_url}/")] if public_url else []

@@ -95,21 +95,21 @@ class _HookRequest(_Sent):
         return self.prefetch or {}
 
 
-class PatientViewRequest(_HookRequest):
+class PatientViewCall(_HookRequest):
     """A chart was opened."""
 
     hook: Literal["patient-view"]
     context: PatientViewContext
 
 
-class OrderSelectRequest(_HookRequest):
+class OrderSelectCall(_HookRequest):
     """An order was selected."""
 
     hook: Literal["order-select"]
     context: OrderSelectContext
 
 
-HookRequest = PatientViewRequest | OrderSelectRequest
+HookRequest = PatientViewCall | OrderSelectCall
 
 
 class Reason(_Sent):
@@ -142,7 +142,7 @@ class CardFeedback(_Sent):
 
     card: Uuid
     outcome: Literal["accepted", "overridden"]
-    accepted_suggestions: Annotated[list[AcceptedSuggestion], Field(max_length=100)] | None = None
+    accepted_suggestions: Annotated[list[AcceptedSuggestion], Field(max_length=20)] | None = None
     override_reason: OverrideReason | None = None
     outcome_timestamp: (
         Annotated[
@@ -155,7 +155,7 @@ class CardFeedback(_Sent):
     ) = None
 
 
-class FeedbackRequest(_Sent):
+class FeedbackMessage(_Sent):
     """What became of cards."""
 
-    feedback: Annotated[list[CardFeedback], Field(min_length=1, max_length=1_000)]
+    feedback: Annotated[list[CardFeedback], Field(min_length=1, max_length=100)]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from model.patient import COVARIATES
-from service.cds.cards import Service
+from service.cds.cards import CdsService
 from service.cds.fhir_server import Query
 from service.chart.codes import MEASURES, Measure
 
@@ -84,11 +84,11 @@ _USAGE = (
 )
 _PREFETCH = {key: part.template for key, part in PARTS.items()}
 
-SERVICES: Mapping[str, Service] = MappingProxyType(
+SERVICES: Mapping[str, CdsService] = MappingProxyType(
     {
         service.id: service
         for service in (
-            Service(
+            CdsService(
                 id=PATIENT_VIEW,
                 hook="patient-view",
                 title="Survival after a second transplant",
@@ -97,7 +97,7 @@ SERVICES: Mapping[str, Service] = MappingProxyType(
                 usage_requirements=_USAGE,
                 prefetch=_PREFETCH,
             ),
-            Service(
+            CdsService(
                 id=ORDER_SELECT,
                 hook="order-select",
                 title="Survival after the transplant that is being ordered",

@@ -12,13 +12,13 @@ from service.audit.feedback import Feedback
 from service.audit.store import Store
 from service.body import Expected, read_object
 from service.cds.answering import Advisor
-from service.cds.cards import Cards, Received, Services
+from service.cds.cards import Cards, CdsServices, Received
 from service.cds.requests import (
     CardFeedback,
-    FeedbackRequest,
+    FeedbackMessage,
     HookRequest,
-    OrderSelectRequest,
-    PatientViewRequest,
+    OrderSelectCall,
+    PatientViewCall,
 )
 from service.cds.services import ORDER_SELECT, PATIENT_VIEW, SERVICES
 from service.chart import units
@@ -82,43 +82,43 @@ def _body(kind: type[BaseModel]) -> dict[str, Any]:
     openapi_extra={"security": []},
     responses=documented(OVERLOADED, as_outcomes=True),
 )
-async def list_cds_services(background: BackgroundTasks) -> Services:
+async def list_cds_services(background: BackgroundTasks) -> CdsServices:
     """Return when to call which service, and what to send along."""
     background.add_task(units.load)  # whoever asks this will send a chart
-    return Services(services=list(SERVICES.values()))
+    return CdsServices(services=list(SERVICES.values()))
 
 
 @router.post(
     f"/cds-services/{PATIENT_VIEW}",
     operation_id="call_cds_patient_view",
     summary="Get cards when a chart is opened",
-    openapi_extra=_body(PatientViewRequest),
+    openapi_extra=_body(PatientViewCall),
     response_model_exclude_none=True,
     responses=_OF_A_HOOK,
 )
 async def call_cds_patient_view(request: Request, caller: CallerDependency) -> Cards:
     """Return a card where the model has something to say about the patient, else none."""
-    return await _cards(request, caller, PatientViewRequest)
+    return await _cards(request, caller, PatientViewCall)
 
 
 @router.post(
     f"/cds-services/{ORDER_SELECT}",
     operation_id="call_cds_order_select",
     summary="Get cards when an order is selected",
-    openapi_extra=_body(OrderSelectRequest),
+    openapi_extra=_body(OrderSelectCall),
     response_model_exclude_none=True,
     responses=_OF_A_HOOK,
 )
 async def call_cds_order_select(request: Request, caller: CallerDependency) -> Cards:
     """Return a card if a transplant is among the selected orders, else none."""
-    return await _cards(request, caller, OrderSelectRequest)
+    return await _cards(request, caller, OrderSelectCall)
 
 
 @router.post(
     f"/cds-services/{PATIENT_VIEW}/feedback",
     operation_id="give_cds_patient_view_feedback",
     summary="Tell what became of cards for an opened chart",
-    openapi_extra=_body(FeedbackRequest),
+    openapi_extra=_body(FeedbackMessage),
     responses=_OF_FEEDBACK,
 )
 async def give_cds_patient_view_feedback(request: Request, caller: CallerDependency) -> Received:
@@ -130,7 +130,7 @@ async def give_cds_patient_view_feedback(request: Request, caller: CallerDepende
     f"/cds-services/{ORDER_SELECT}/feedback",
     operation_id="give_cds_order_select_feedback",
     summary="Tell what became of cards for a selected order",
-    openapi_extra=_body(FeedbackRequest),
+    openapi_extra=_body(FeedbackMessage),
     responses=_OF_FEEDBACK,
 )
 async def give_cds_order_select_feedback(request: Request, caller: CallerDependency) -> Received:
@@ -149,7 +149,7 @@ async def _cards(request: Request, caller: Caller, kind: type[HookRequest]) -> C
 
 async def _store_feedback(request: Request, caller: Caller, service: str) -> Received:
     state = request.app.state
-    said = await _parsed(request, FeedbackRequest, state.settings.max_body_bytes)
+    said = await _parsed(request, FeedbackMessage, state.settings.max_body_bytes)
     store: Store | None = state.store
     if store is None:
         raise ProblemError(NO_FEEDBACK, "This service stores no predictions, and no feedback.")

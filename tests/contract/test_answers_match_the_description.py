@@ -22,6 +22,12 @@ include-tag = "fhir"
 [operations.checks.positive_data_acceptance]
 # 422 too: whether a resource is the chart of a patient, no schema says.
 expected-statuses = ["2xx", "401", "403", "404", "422", "429", "5xx"]
+
+[[operations]]
+include-tag = "cds"
+[operations.checks.positive_data_acceptance]
+# 412 too: whether a chart has what an answer needs; and 422, whether it is the patient's.
+expected-statuses = ["2xx", "401", "403", "404", "412", "422", "429", "5xx"]
 """
 
 

@@ -67,7 +67,10 @@ def test_it_describes_every_route_with_the_security_that_the_route_has(descripti
 def test_operations_make_good_method_names(description: Any) -> None:
     names = [operation["operationId"] for _, _, operation in operations(description)]
     assert len(set(names)) == len(names)
-    assert all(re.fullmatch(r"(predict|assess|get|list|reload)(_[a-z]+)+", name) for name in names)
+    assert all(
+        re.fullmatch(r"(predict|assess|get|list|reload|call|give)(_[a-z]+)+", name)
+        for name in names
+    )
     assert "predict_survival" in names
     declared = {tag["name"] for tag in description["tags"]}
     for _, _, operation in operations(description):
@@ -93,7 +96,7 @@ def test_every_error_is_declared_as_a_problem(description: Any) -> None:
         for status in statuses - {"200"}:
             assert status in known
             media_type, shape = ("application/problem+json", "Problem")
-            if path.startswith("/fhir/"):
+            if path.startswith(("/fhir/", "/cds-services")):
                 media_type, shape = ("application/fhir+json", "OperationOutcome")
             assert operation["responses"][status]["content"] == {
                 media_type: {"schema": {"$ref": f"#/components/schemas/{shape}"}}
