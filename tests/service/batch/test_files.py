@@ -139,7 +139,7 @@ def test_a_cluster_that_does_not_answer_is_told(registry: Path, tmp_path: Path) 
 def test_a_killed_job_goes_on_where_it_stopped(tmp_path: Path) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
     source.mkdir()
-    made = invented(20_000)
+    made = invented(8_000)
     for number in range(8):
         pq.write_table(made, source / f"p{number}.parquet")
     process = subprocess.Popen(
@@ -157,13 +157,13 @@ def test_a_killed_job_goes_on_where_it_stopped(tmp_path: Path) -> None:
         path: path.stat().st_mtime_ns for path in map(_output_of, out.glob("*.done.json"))
     }
     assert 2 <= len(before) < 8
-    assert all(pq.read_metadata(path).num_rows == 20_000 for path in out.glob("*.parquet"))
+    assert all(pq.read_metadata(path).num_rows == 8_000 for path in out.glob("*.parquet"))
     again = run_service("predict", str(source), str(out))
     assert again.returncode == 0, again.stderr
     assert f"8 parts, {len(before)} of them done before" in again.stderr
-    assert "160000 patients" in again.stderr
+    assert "64000 patients" in again.stderr
     assert {path: path.stat().st_mtime_ns for path in before} == before
-    assert sum(pq.read_metadata(path).num_rows for path in out.glob("*.parquet")) == 160_000
+    assert sum(pq.read_metadata(path).num_rows for path in out.glob("*.parquet")) == 64_000
     os.utime(source / "p0.parquet")
     assert "input differ" in run_service("predict", str(source), str(out)).stderr
 
