@@ -16,7 +16,7 @@ from tests.ports import free_port
 from tests.server import ROOT, environment, run_service
 from tests.service.batch.batches import invented
 
-PARTS, ROWS = 12, 5_000
+PARTS, ROWS = 40, 4_000
 
 
 @contextmanager
