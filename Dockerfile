@@ -1,10 +1,26 @@
 FROM python:3.12-slim AS dependencies
 COPY requirements/service.lock /tmp/service.lock
 RUN python -m venv /venv \
-    && /venv/bin/pip install --no-cache-dir --require-hashes -r /tmp/service.lock \
-    && /venv/bin/pip uninstall --yes pip
+    && /venv/bin/pip install --no-cache-dir --no-compile --require-hashes -r /tmp/service.lock \
+    && /venv/bin/pip uninstall --yes setuptools pip
+# Whole files that nothing here loads: tests, headers, sources, Arrow's Flight and S3.
+# DL3003: the folder is named after Python's version, which WORKDIR can't match.
+# hadolint ignore=DL3003
+RUN cd /venv/lib/python3.*/site-packages \
+    && find . -depth -type d \( -name tests -o -name include \) -exec rm -r {} + \
+    && find . -type f \( -name '*.pyx' -o -name '*.pxd' -o -name '*.pxi' -o -name '*.pyi' \
+        -o -name '*.c' -o -name '*.h' -o -name '*.cc' -o -name '*.a' \) -delete \
+    && rm -r pyarrow/src pyarrow/_flight.* pyarrow/_s3fs.* pyarrow/libarrow_flight.* \
+        pyarrow/libarrow_python_flight.* pyarrow/libarrow_s3.* pyarrow/libarrow_python.so \
+        pyarrow/libarrow_python.so.*.*.* \
+    && /venv/bin/python -m compileall -q .
 
-FROM node:22-slim AS page
+# The page is built by the Node that PyPI carries, pinned like everything else.
+FROM python:3.12-slim AS page
+COPY requirements/node.lock /tmp/node.lock
+RUN python -m venv /node \
+    && /node/bin/pip install --no-cache-dir --require-hashes -r /tmp/node.lock
+ENV PATH=/node/bin:$PATH
 WORKDIR /build/web
 COPY web/package.json web/package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: setup serve page test check train bench soak openapi docs lock system-packages
+.PHONY: setup serve page test check train bench soak openapi docs lock sbom image system-packages
 
 setup: .venv/dev.done
 
@@ -79,16 +79,32 @@ docs: .venv/dev.done
 	$(BIN)/python -m docs.readme
 	$(BIN)/python -m docs.chart_codes
 
+# What the image installs, as CycloneDX: every pinned distribution with its digests.
+sbom: .venv/dev.done
+	@mkdir -p build
+	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
+	  -o build/sbom.cdx.json requirements/service.lock
+
+# By the first of docker, podman and buildah that is there; IMAGE names it.
+IMAGE ?= hsct2-risk:$(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)
+
+image:
+	@builder=$$(for b in docker podman buildah; do command -v $$b && break; done) \
+	  || { echo "docker, podman or buildah is needed"; exit 1; }; \
+	$$builder build --tag $(IMAGE) $$(case $$builder in *docker) ;; *) echo --format docker;; esac) .
+
 # What the tests compare with, call by, look through and watch with.
 system-packages:
-	@for tool in Rscript curl strace chromium; do command -v $$tool >/dev/null || missing=1; done; \
+	@for tool in Rscript curl strace chromium buildah podman runc debootstrap; do \
+	  command -v $$tool >/dev/null || missing=1; done; \
 	[ -z "$$missing" ] && Rscript -e 'library(survival)' >/dev/null 2>&1 && exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y \
-	    --no-install-recommends r-base-core r-cran-survival curl strace chromium >/dev/null; \
+	    --no-install-recommends r-base-core r-cran-survival curl strace chromium \
+	    buildah podman runc debootstrap >/dev/null; \
 	else \
-	  echo "R's survival package, curl, strace or chromium is missing and needs root to install:"; \
-	  echo "the tests that need them will say so."; \
+	  echo "R's survival package, curl, strace, chromium, buildah, podman, runc or debootstrap"; \
+	  echo "is missing and needs root to install: the tests that need them will say so."; \
 	fi
 
 LOCK := cd requirements && ../$(BIN)/uv pip compile ../pyproject.toml --universal \
