@@ -97,16 +97,17 @@ class Server:
         self._process.wait(timeout=20)
 
     @contextmanager
-    def half_a_prediction(self) -> Iterator[socket.socket]:
+    def half_a_prediction(self, key: str = "") -> Iterator[socket.socket]:
         """Hold a connection whose request has begun, with a part of its body still to come.
 
         The rest of the body is ``1}``.
         """
+        credentials = f"X-API-Key: {key}\r\n".encode() if key else b""
         with socket.create_connection(("127.0.0.1", self.port), timeout=20) as connection:
             connection.sendall(
                 b"POST /v1/predictions HTTP/1.1\r\nHost: localhost\r\n"
                 b"Content-Type: application/json\r\nContent-Length: 11\r\n"
-                b'Connection: close\r\n\r\n{"ecog": '
+                b"Connection: close\r\n" + credentials + b'\r\n{"ecog": '
             )
             time.sleep(0.2)
             yield connection
