@@ -3,7 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: setup serve page test check train bench soak openapi docs lock sbom image system-packages
+.PHONY: setup serve page test check train bench soak openapi docs site lock sbom image \
+	system-packages
 
 setup: .venv/dev.done
 
@@ -78,6 +79,11 @@ openapi: .venv/dev.done
 docs: .venv/dev.done
 	$(BIN)/python -m docs.readme
 	$(BIN)/python -m docs.chart_codes
+	$(BIN)/python -m docs.reference
+
+# The documentation as pages, in build/site; a dead link or a warning is an error.
+site: .venv/dev.done system-packages
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs build/site
 
 # What the image installs, as CycloneDX: every pinned distribution with its digests.
 sbom: .venv/dev.done
@@ -93,18 +99,20 @@ image:
 	  || { echo "docker, podman or buildah is needed"; exit 1; }; \
 	$$builder build --tag $(IMAGE) $$(case $$builder in *docker) ;; *) echo --format docker;; esac) .
 
-# What the tests compare with, call by, look through and watch with.
+# What the tests compare with, call by, look through, watch, draw and build with.
+SYSTEM_PACKAGES := r-base-core r-cran-survival curl strace chromium graphviz \
+	buildah podman runc debootstrap
+
 system-packages:
-	@for tool in Rscript curl strace chromium buildah podman runc debootstrap; do \
-	  command -v $$tool >/dev/null || missing=1; done; \
-	[ -z "$$missing" ] && Rscript -e 'library(survival)' >/dev/null 2>&1 && exit 0; \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	@missing=$$(for package in $(SYSTEM_PACKAGES); do \
+	  dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || echo $$package; done); \
+	if [ -z "$$missing" ]; then exit 0; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y \
-	    --no-install-recommends r-base-core r-cran-survival curl strace chromium \
-	    buildah podman runc debootstrap >/dev/null; \
+	    --no-install-recommends $$missing >/dev/null; \
 	else \
-	  echo "R's survival package, curl, strace, chromium, buildah, podman, runc or debootstrap"; \
-	  echo "is missing and needs root to install: the tests that need them will say so."; \
+	  echo "Not installed, which only root can on Debian: $$(echo $$missing)."; \
+	  echo "The tests that need one of them will say so."; \
 	fi
 
 LOCK := cd requirements && ../$(BIN)/uv pip compile ../pyproject.toml --universal \

@@ -3,9 +3,10 @@
 ``python -m docs.chart_codes`` rewrites it; a test fails while it differs.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
+from docs.tables import table
 from service.chart import codes
 from service.chart.codes import CodeSet, Measure
 from service.chart.issues import ISSUES
@@ -79,26 +80,21 @@ def page() -> str:
     """Return the page in Markdown."""
     parts = [
         _BEGINNING,
-        _table(("of", "for", "codes", "stale after, days"), _measures()),
+        table(("of", "for", "codes", "stale after, days"), _measures()),
         _UNITS,
-        _table(("of", "unit", "factor", "to", "assumption"), _factors()),
+        table(("of", "unit", "factor", "to", "assumption"), _factors()),
         "\nUnits as people write them, exactly so, and what is meant:\n",
-        _table(("written", "UCUM"), ((f"`{w}`", f"`{u}`") for w, u in _writings())),
+        table(("written", "UCUM"), ((f"`{w}`", f"`{u}`") for w, u in _writings())),
         _ANSWERS,
-        _table(("of", "system", "codes and values"), _answers()),
+        table(("of", "system", "codes and values"), _answers()),
         _KARNOFSKY,
-        _table(("Karnofsky", "ECOG"), ((str(k), str(e)) for k, e in _karnofsky())),
+        table(("Karnofsky", "ECOG"), ((str(k), str(e)) for k, e in _karnofsky())),
         _DISEASE.format(days=codes.SAME_TRANSPLANT_DAYS),
-        _table(("meaning", "system", "codes"), _sets()),
+        table(("meaning", "system", "codes"), _sets()),
         _ISSUES,
-        _table(("code", "severity", "meaning"), _issues()),
+        table(("code", "severity", "meaning"), _issues()),
     ]
     return "\n".join(part.strip("\n") + "\n" for part in parts)
-
-
-def _table(heads: Sequence[str], rows: Iterator[tuple[str, ...]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
 def _measures() -> Iterator[tuple[str, ...]]:

@@ -6,16 +6,14 @@
 import asyncio
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
-from pydantic_core import PydanticUndefined
 
+from docs.tables import patient_table, settings_table, table
 from model import artifact
-from model.patient import COVARIATES, Covariate, Kind
 from service.app import create_app
 from service.audit.store import Store
 from service.registry import Registry
@@ -28,20 +26,6 @@ _ANSWER = re.compile(r"(?<=```json\n).*?(?=```)", re.S)
 _OF_EACH_CALL_ITS_OWN = ("prediction_id", "created_at")
 
 
-def patient_table() -> str:
-    """Return the fields of a patient as a Markdown table."""
-    rows = (
-        f"| `{name}` | {covariate.label} | {_accepted(covariate)} | {covariate.codes} |"
-        for name, covariate in COVARIATES.items()
-    )
-    return "\n".join(["| field | meaning | accepted | codes |", "| --- | --- | --- | --- |", *rows])
-
-
-def settings_table() -> str:
-    """Return the settings as a Markdown table."""
-    return "\n".join(["| variable | default | meaning |", "| --- | --- | --- |", *_settings_rows()])
-
-
 def ecog_table() -> str:
     """Return ECOG's hazard ratio as published, reproduced and served, as a Markdown table."""
     effects = {
@@ -50,55 +34,27 @@ def ecog_table() -> str:
     }
     rows = [(e.source, e) for e in effects["hsct2-os"][:-1]]
     rows += [(f"served by `{name}`", of_model[-1]) for name, of_model in effects.items()]
-    return "\n".join(
-        [
-            "| ECOG, per point | hazard ratio | 95 % interval |",
-            "| --- | --- | --- |",
-            *(
-                f"| {source} | {e.hazard_ratio:.3f} | {e.lower:.3f} to {e.upper:.3f} |"
-                for source, e in rows
-            ),
-        ]
+    return table(
+        ("ECOG, per point", "hazard ratio", "95 % interval"),
+        (
+            (source, f"{e.hazard_ratio:.3f}", f"{e.lower:.3f} to {e.upper:.3f}")
+            for source, e in rows
+        ),
     )
 
 
 def with_tables(text: str) -> str:
     """Return a document with every marked table made anew."""
     tables = {"patient": patient_table, "settings": settings_table, "ecog": ecog_table}
-    for name, table in tables.items():
+    for name, made in tables.items():
         begin, end = f"<!-- {name} table -->", f"<!-- end of {name} table -->"
         text = re.sub(
             f"{begin}.*?{end}",
-            f"{begin}\n\n{table()}\n\n{end}".replace("\\", r"\\"),
+            f"{begin}\n\n{made()}\n\n{end}".replace("\\", r"\\"),
             text,
             flags=re.S,
         )
     return text
-
-
-def _accepted(covariate: Covariate) -> str:
-    if covariate.choices:
-        return ", ".join(f"`{choice}`" for choice in covariate.choices)
-    if covariate.kind is Kind.BOOLEAN:
-        return "`true`, `false`"
-    assert covariate.accepted is not None
-    low, high = (f"{bound:g}" if bound < 1e5 else f"{bound:.0f}" for bound in covariate.accepted)
-    return f"{low} to {high} {covariate.unit or ''}".rstrip()
-
-
-def _settings_rows() -> Iterator[str]:
-    for name, field in Settings.model_fields.items():
-        default = field.get_default(call_default_factory=True, validated_data={})
-        yield f"| `HSCT2_{name.upper()}` | {_written(default)} | {field.description} |"
-
-
-def _written(default: object) -> str:
-    """Return a default as it is written in the environment; nothing where there is none."""
-    if default in (None, "", PydanticUndefined):
-        return ""
-    if default == SHIPPED_MODELS:
-        return "`model/artifacts`"
-    return f"`{json.dumps(default) if isinstance(default, bool | list) else default}`"
 
 
 def with_answer(text: str) -> str:

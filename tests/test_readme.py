@@ -1,12 +1,8 @@
 """Every command, answer and table of the README is what it says."""
 
 import json
-import os
 import re
 import shutil
-import signal
-import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +13,7 @@ import pytest
 
 from docs.readme import with_answer, with_tables
 from service.settings import Settings
+from tests.docs.checkout import copied, run, serving
 from tests.ports import free_port
 from training.cohort import Declaration
 
@@ -34,54 +31,14 @@ VOLATILE = ("prediction_id", "created_at")
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the tracked files, with the environment that is already set up."""
-    folder = tmp_path_factory.mktemp("checkout")
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    for name in filter(None, listed.stdout.split("\0")):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
-    (folder / ".venv").symlink_to(ROOT / ".venv")
-    return folder
+    return copied(tmp_path_factory.mktemp("checkout"))
 
 
 @contextmanager
 def served(command: str, checkout: Path) -> Iterator[str]:
     """Run a command of the README that serves, on a free port; yield its address."""
-    port = free_port()
-    process = subprocess.Popen(
-        ["bash", "-c", command],
-        cwd=checkout,
-        env={**os.environ, "HSCT2_PORT": str(port)},
-        start_new_session=True,
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(300):
-            try:
-                assert httpx.get(f"{address}/readyz").status_code == 200
-                break
-            except httpx.TransportError:
-                assert process.poll() is None, "the command ended"
-                time.sleep(0.1)
+    with serving(command, checkout, free_port(), checkout / "served.log") as address:
         yield address
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=20)
-
-
-def run(command: str, checkout: Path) -> str:
-    done = subprocess.run(
-        ["bash", "-euc", command], cwd=checkout, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def rounded(value: Any) -> Any:
@@ -98,7 +55,7 @@ def test_the_first_call_gets_the_answer_that_is_printed(checkout: Path) -> None:
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed")
     with served(SERVE, checkout) as address:
-        answer = json.loads(run(CALL.replace("http://127.0.0.1:8000", address), checkout))
+        answer = json.loads(run(CALL.replace("http://127.0.0.1:8000", address), checkout).output)
     printed = json.loads(JSON_BLOCKS[0])
     assert set(answer) == set(printed)
     assert rounded(answer) == rounded(printed)
@@ -106,7 +63,7 @@ def test_the_first_call_gets_the_answer_that_is_printed(checkout: Path) -> None:
 
 @pytest.mark.slow
 def test_the_service_with_keys_asks_for_the_key_that_was_made(checkout: Path) -> None:
-    key = run(CREATE_KEY, checkout).strip()
+    key = run(CREATE_KEY, checkout).output.strip()
     with served(SERVE_WITH_KEYS, checkout) as address:
         url = f"{address}/v1/predictions"
         assert httpx.post(url, json={"ecog": 1}).status_code == 401
