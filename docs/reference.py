@@ -16,6 +16,7 @@ import yaml
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from docs.rooms import with_rooms
 from docs.tables import patient_table, settings_table, table
 from model import artifact, plain_values
 from model.manifest import FORMAT_VERSION, Manifest
@@ -31,6 +32,7 @@ from service.version import SERVICE_VERSION
 
 ROOT = Path(__file__).parent.parent
 FOLDER = Path(__file__).parent / "reference"
+ARCHITECTURE = Path(__file__).parent / "architecture.md"
 
 _GENERATED = "Generated from {source} by `python -m docs.reference`."
 
@@ -239,3 +241,4 @@ if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
     for name, text in pages().items():
         (FOLDER / name).write_text(text, encoding="utf-8")
+    ARCHITECTURE.write_text(with_rooms(ARCHITECTURE.read_text(encoding="utf-8")), encoding="utf-8")
