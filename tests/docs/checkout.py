@@ -19,7 +19,7 @@ _SECONDS_TO_START = 60
 
 
 def copied(folder: Path) -> Path:
-    """Copy the tracked files into a folder, with the environment that is already set up."""
+    """Copy the tracked files into a folder, with the environment and the page that are there."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -32,6 +32,8 @@ def copied(folder: Path) -> Path:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
     (folder / ".venv").symlink_to(ROOT / ".venv")
+    if (ROOT / "service/static").is_dir():  # the page, if it was built: npm takes a while
+        shutil.copytree(ROOT / "service/static", folder / "service/static")
     return folder
 
 
