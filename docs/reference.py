@@ -152,8 +152,8 @@ def metrics_in_use() -> list[Metric]:
             answer(
                 registry.resolve(None),
                 PredictionRequest(ecog=4, age_years=110),
-                PredictionQuery(curve=False),
-                prediction_id=UUID(int=0),
+                PredictionQuery.model_validate({"curve": False}),
+                prediction_id=str(UUID(int=0)),
                 created_at=datetime.now(UTC),
                 service_version=SERVICE_VERSION,
                 audited=True,

@@ -32,7 +32,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if shutil.which("dot") is None:
         pytest.skip("graphviz is not installed")
     folder = tmp_path_factory.mktemp("site")
-    options = ["-W", "--keep-going", "-q", "-d", folder / "doctrees"]
+    options: list[str | Path] = ["-W", "--keep-going", "-q", "-d", folder / "doctrees"]
     done = subprocess.run(
         [sys.executable, "-m", "sphinx", *options, ROOT / "docs", folder / "html"],
         cwd=ROOT,
