@@ -26,7 +26,7 @@ def processes() -> Iterator[list[subprocess.Popen[bytes]]]:
         yield started
     finally:
         for process in started:
-            process.terminate()
+            process.kill()  # a worker whose scheduler has gone takes its time to end
         for process in started:
             process.wait(timeout=20)
 
