@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: setup serve page test check train bench soak openapi docs site lock sbom image \
+.PHONY: setup serve page test check train bench soak openapi client docs site lock sbom image \
 	system-packages
 
 setup: .venv/dev.done
@@ -75,6 +75,36 @@ soak: .venv/dev.done system-packages
 
 openapi: .venv/dev.done
 	$(BIN)/python -m service openapi --out openapi.yaml
+
+# A client of the API: make client LANG=python|typescript|java|r [OUT=folder]
+# LANG counts where the command names it; from the environment it is a locale, as for the programs.
+CLIENT := $(if $(findstring command,$(origin LANG)),$(LANG))
+OUT = build/client/$(CLIENT)
+GENERATE = LC_ALL=C.UTF-8 PATH="$(abspath $(BIN)):$$PATH" openapi-generator-cli generate \
+	-i openapi.yaml -c clients/$(CLIENT).yaml -g $(CLIENT) -o "$(OUT)"
+
+client: $(if $(filter python typescript java r,$(CLIENT)),client-$(CLIENT),client-unknown)
+
+client-unknown:
+	@echo "make client LANG=python|typescript|java|r [OUT=folder]" >&2; exit 2
+
+client-python: .venv/dev.done
+	PATH="$(abspath $(BIN)):$$PATH" LC_ALL=C.UTF-8 openapi-python-client generate --path=openapi.yaml \
+	  --config=clients/python.yaml --meta=uv --overwrite --output-path="$(OUT)"
+
+client-typescript: clients/node_modules/.package-lock.json
+	node clients/typescript.mjs openapi.yaml "$(OUT)"
+
+client-java: .venv/dev.done
+	$(GENERATE) --library native
+
+# R's generator has no type of its own for any value.
+client-r: .venv/dev.done
+	$(GENERATE) --type-mappings AnyType=object
+
+clients/node_modules/.package-lock.json: clients/package-lock.json
+	cd clients && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
 
 docs: .venv/dev.done
 	$(BIN)/python -m docs.readme

@@ -78,6 +78,9 @@ def _build(app: FastAPI) -> dict[str, Any]:
         for parameter in operation.get("parameters", ()):
             _never_null(parameter["schema"])
     schemas |= _named_choices(schemas["Patient"])
+    for schema in schemas.values():
+        _any_value(schema)
+        _listed_null(schema)
     _say_double(described)
     described["components"]["schemas"] = dict(sorted(schemas.items()))
     return described
@@ -110,10 +113,30 @@ def _rename(node: Any, old: str, new: str) -> None:
             _rename(value, old, new)
 
 
+def _any_value(schema: dict[str, Any]) -> None:
+    """Let a field that is a number, a word or a boolean be any value.
+
+    Of an `anyOf` of these Java's clients read 2 as true, and R's cannot read anything.
+    """
+    for field in schema.get("properties", {}).values():
+        kinds = {option.get("type") for option in field.get("anyOf", ())} - {"null"}
+        if len(kinds) > 1 and kinds <= {"number", "integer", "boolean", "string"}:
+            del field["anyOf"]
+            said = "a number, a word or a boolean, as the covariate's values are"
+            field["description"] = "; ".join(filter(None, [said, field.get("description")]))
+
+
+def _listed_null(schema: dict[str, Any]) -> None:
+    """Describe values of further names as `type: [number, "null"]`, for clients name no type of it."""
+    further = schema.get("additionalProperties")
+    if isinstance(further, dict) and {"type": "null"} in further.get("anyOf", ()):
+        further["type"] = [option["type"] for option in further.pop("anyOf")]
+
+
 def _say_double(node: Any) -> None:
     """Give every number its format: without one, Java's clients get decimals of any size."""
     if isinstance(node, dict):
-        if node.get("type") == "number":
+        if node.get("type") in ("number", ["number", "null"]):
             node["format"] = "double"
         for value in node.values():
             _say_double(value)
