@@ -20,6 +20,16 @@ import pytest
 
 from tests.image.engine import BASE, IMAGE, RESTRICTED, USER, Container, Engine, run
 from tests.server import FULL_PATIENT, ROOT, problem
+from tests.service.batch.batches import (
+    ARROW,
+    CSV,
+    JSON,
+    NDJSON,
+    PARQUET,
+    answer_of,
+    in_form,
+    post,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -103,8 +113,16 @@ def test_it_predicts_for_who_has_a_key_only(container: Container, client: httpx.
         problem(nobody.post("/v1/predictions", json=FULL_PATIENT), 401, "unauthenticated")
 
 
+@pytest.mark.parametrize("form", [JSON, NDJSON, CSV, ARROW, PARQUET])
+def test_it_answers_a_batch_in_every_form(client: httpx.Client, form: str) -> None:
+    rows, summary = answer_of(post(client, in_form([FULL_PATIENT, FULL_PATIENT], form), form))
+    assert len(rows) == 2
+    assert not any(row.get("error") for row in rows)
+    assert summary["rows"] == 2
+
+
 def test_it_brings_both_models_and_the_page(client: httpx.Client) -> None:
-    served = {model["id"] for model in client.get("/v1/models").json()["models"]}
+    served = {model["id"] for model in client.get("/v1/models").json()}
     assert served == {"hsct2-os", "hsct2-os-ecog"}
     page = client.get("/")
     assert page.status_code == 200
@@ -185,7 +203,7 @@ def test_no_layer_tells_how_this_machine_reaches_its_registries(engine: Engine) 
     configured = " ".join(image["Config"]["Env"])
     assert not re.search(r"PIP_|NPM_|PROXY|proxy|://(?!//data)", configured.replace("sqlite", ""))
     files = engine.podman(
-        "run", "--rm", "--network=none", "--entrypoint=/venv/bin/python", IMAGE, "-c",
+        "run", "--rm", *RESTRICTED, "--entrypoint=/venv/bin/python", IMAGE, "-c",
         "import os; print([p for p in ('/etc/pip.conf', '/root/.npmrc', '/root/.cache')"
         " if os.path.exists(p) and os.path.getsize(p)])",
     )  # fmt: skip
@@ -227,7 +245,7 @@ def test_models_that_are_mounted_are_served_in_place_of_its_own(
             Container(engine, tmp_path / "log", mount, *secrets.mounts, **settings) as container,
             container.client(**{"X-API-Key": secrets.key}) as client,
         ):
-            served = [model["id"] for model in client.get("/v1/models").json()["models"]]
+            served = [model["id"] for model in client.get("/v1/models").json()]
             assert served == ["hsct2-os-ecog"]
             assert client.post("/v1/predictions", json={"ecog": 1}).status_code == 200
     finally:
@@ -249,7 +267,9 @@ def guarded_database(
             file = Path(server.psql("SHOW hba_file;").splitlines()[2].strip())
             file.write_text("local all postgres trust\nlocal all all scram-sha-256\n")
             server.psql("SELECT pg_reload_conf();")
-            yield Path(server.get_uri().rpartition("host=")[2])
+            socket_folder = Path(server.get_uri().rpartition("host=")[2])
+            socket_folder.chmod(0o711)  # the container's user passes through to the socket
+            yield socket_folder
 
 
 def test_the_audit_store_is_a_postgresql_whose_password_is_in_a_file(
