@@ -131,7 +131,9 @@ image:
 
 # What the tests compare with, call by, look through, watch, draw and build with.
 SYSTEM_PACKAGES := r-base-core r-cran-survival curl strace chromium graphviz \
-	buildah podman runc debootstrap
+	buildah podman runc debootstrap openjdk-17-jdk-headless libjsr305-java \
+	libgeronimo-annotation-1.3-spec-java r-cran-httr r-cran-jsonlite r-cran-r6 r-cran-stringr \
+	r-cran-base64enc
 
 system-packages:
 	@missing=$$(for package in $(SYSTEM_PACKAGES); do \
