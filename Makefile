@@ -98,9 +98,11 @@ client-typescript: clients/node_modules/.package-lock.json
 client-java: .venv/dev.done
 	$(GENERATE) --library native
 
-# R's generator has no type of its own for any value.
+# R's generator has no class for any value, and refuses parameters that are left out unless null may
+# stand for them.
 client-r: .venv/dev.done
-	$(GENERATE) --type-mappings AnyType=object
+	$(GENERATE) --type-mappings AnyType=object --openapi-normalizer \
+	  'SET_PRIMITIVE_TYPES_TO_NULLABLE=string|number|boolean,SET_CONTAINER_TO_NULLABLE=array'
 
 clients/node_modules/.package-lock.json: clients/package-lock.json
 	cd clients && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
@@ -133,7 +135,7 @@ image:
 SYSTEM_PACKAGES := r-base-core r-cran-survival curl strace chromium graphviz \
 	buildah podman runc debootstrap openjdk-17-jdk-headless libjsr305-java \
 	libgeronimo-annotation-1.3-spec-java r-cran-httr r-cran-jsonlite r-cran-r6 r-cran-stringr \
-	r-cran-base64enc
+	r-cran-base64enc r-cran-rlang
 
 system-packages:
 	@missing=$$(for package in $(SYSTEM_PACKAGES); do \

@@ -33,9 +33,11 @@ import type { paths } from "./schema.js";
 
 export type * from "./schema.js";
 
+type Json = "application/json" | "application/problem+json" | "application/fhir+json";
+
 /** Make a client of ${api.info.title} ${api.info.version}; a key goes into \`headers\`, as \`X-API-Key\`. */
 export function createHsct2RiskClient(options: ClientOptions) {
-  const at = createPathBasedClient<paths>(options);
+  const at = createPathBasedClient<paths, Json>(options);
   return {${methods.join("\n")}
   };
 }
