@@ -127,7 +127,7 @@ def _any_value(schema: dict[str, Any]) -> None:
 
 
 def _listed_null(schema: dict[str, Any]) -> None:
-    """Describe values of further names as `type: [number, "null"]`, for clients name no type of it."""
+    """Describe further values as `type: [number, "null"]`: clients name no type of that."""
     further = schema.get("additionalProperties")
     if isinstance(further, dict) and {"type": "null"} in further.get("anyOf", ()):
         further["type"] = [option["type"] for option in further.pop("anyOf")]

@@ -39,7 +39,8 @@ def typescript(
     (folder / "node_modules").symlink_to(npm_tools)
     shutil.copy(PROGRAMS / "first_call.ts", folder)
     compiler = npm_tools / ".bin" / "tsc"
-    options = "--strict --skipLibCheck --module nodenext --target es2022 --outDir built".split()
+    options = ["--strict", "--skipLibCheck", "--module", "nodenext", "--target", "es2022"]
+    options += ["--outDir", "built"]
     run(compiler, *options, "first_call.ts", cwd=folder)
     return _seen(run("node", "built/first_call.js", *_of(guarded), cwd=folder))
 
