@@ -56,7 +56,7 @@ test: .venv/dev.done system-packages page
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --junit-xml=build/tests.xml
 
 train: .venv/dev.done
 	$(BIN)/python -m training fit training/cohorts/hsct2_synthetic.csv --out model/artifacts
