@@ -19,6 +19,8 @@ RUN = [
 CANNOT_RUN = {
     ("docs/tutorial.md", ".venv/bin/python -m training simulate"): "a minute of annealing;"
     " tests/training/test_simulate.py makes the same bytes",
+    ("docs/how_to/deploy.md", "deploy/make-secrets"): "there is no Docker on the machine that"
+    " tests; tests/image checks deploy/compose.yaml and runs what it says",
     ("docs/how_to/deploy.md", "docker build"): "tests/image builds and runs the image",
     ("docs/how_to/deploy.md", "export HSCT2_AUDIT_URL='postgresql:"): "the address is an example;"
     " tests/service/audit runs on a real PostgreSQL",
