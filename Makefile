@@ -103,6 +103,7 @@ client-java: .venv/dev.done
 client-r: .venv/dev.done
 	$(GENERATE) --type-mappings AnyType=object --openapi-normalizer \
 	  'SET_PRIMITIVE_TYPES_TO_NULLABLE=string|number|boolean,SET_CONTAINER_TO_NULLABLE=array'
+	sed -E -i.bak -f clients/r.sed "$(OUT)"/R/*.R && rm "$(OUT)"/R/*.R.bak
 
 clients/node_modules/.package-lock.json: clients/package-lock.json
 	cd clients && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error

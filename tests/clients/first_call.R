@@ -19,10 +19,10 @@ codes <- function(errors) lapply(errors, function(each) c(each$field, each$code)
 patient <- Patient$new(
   ecog = 2,
   age_years = 41,
+  disease = Disease$new("AML"),
   post_transplant_cyclophosphamide = TRUE,
   hemoglobin_g_dl = 8.9
 )
-patient$disease <- Disease$new("AML") # what the generator writes for a choice in `new` fails
 prediction <- predictions$predict_survival(
   patient,
   horizon_months = c(6, 12), confidence_level = 0.9
