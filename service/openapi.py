@@ -9,7 +9,7 @@ from pydantic.json_schema import models_json_schema
 
 from model.card import ModelCard
 from service.batch.answer import BatchAnswer
-from service.cds.requests import FeedbackMessage, OrderSelectCall, PatientViewCall
+from service.cds.requests import FeedbackRequest, OrderSelectRequest, PatientViewRequest
 from service.fhir.elements import OperationOutcome
 from service.predictions import PredictionRequest
 from service.problems import Problem
@@ -62,9 +62,9 @@ def _build(app: FastAPI) -> dict[str, Any]:
             (PredictionRequest, "validation"),
             (Problem, "serialization"),
             (ModelCard, "serialization"),
-            (PatientViewCall, "validation"),
-            (OrderSelectCall, "validation"),
-            (FeedbackMessage, "validation"),
+            (PatientViewRequest, "validation"),
+            (OrderSelectRequest, "validation"),
+            (FeedbackRequest, "validation"),
             (BatchAnswer, "serialization"),
         ],
         ref_template="#/components/schemas/{model}",
@@ -77,7 +77,8 @@ def _build(app: FastAPI) -> dict[str, Any]:
     for operation in (o for path in described["paths"].values() for o in path.values()):
         for parameter in operation.get("parameters", ()):
             _never_null(parameter["schema"])
-    schemas |= _named_choices(schemas["Patient"])
+    for request in ("Patient", "PatientViewRequest", "OrderSelectRequest"):
+        schemas |= _named_options(schemas[request])
     for schema in schemas.values():
         _any_value(schema)
         _listed_null(schema)
@@ -127,7 +128,7 @@ def _any_value(schema: dict[str, Any]) -> None:
 
 
 def _listed_null(schema: dict[str, Any]) -> None:
-    """Describe further values as `type: [number, "null"]`: clients name no type of that."""
+    """Describe values of further names as `[number, "null"]`, of which clients name no type."""
     further = schema.get("additionalProperties")
     if isinstance(further, dict) and {"type": "null"} in further.get("anyOf", ()):
         further["type"] = [option["type"] for option in further.pop("anyOf")]
@@ -152,12 +153,12 @@ def _never_null(schema: dict[str, Any]) -> None:
         schema |= value
 
 
-def _named_choices(schema: dict[str, Any]) -> dict[str, Any]:
-    """Take the choices out of a schema's optional fields, so that clients name their types."""
+def _named_options(schema: dict[str, Any]) -> dict[str, Any]:
+    """Take choices and objects out of a schema's optional fields, so that clients name them."""
     named: dict[str, Any] = {}
     for field in schema["properties"].values():
         for position, option in enumerate(field.get("anyOf", ())):
-            if "enum" in option:
+            if "enum" in option or "additionalProperties" in option:
                 named[field["title"]] = {"title": field["title"], **option}
                 ref = {"$ref": f"#/components/schemas/{field['title']}"}
                 field["anyOf"][position] = ref

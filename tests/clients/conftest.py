@@ -36,13 +36,13 @@ def run(*command: str | Path, cwd: Path = ROOT, seconds: int = 300, **more: str)
         timeout=seconds,
     )
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
-    return done.stdout
+    return done.stdout + done.stderr if command[0] == "make" else done.stdout
 
 
-def make_client(language: str, out: Path) -> Path:
-    """Make a client with the programs of the environment that the tests run in."""
+def make_client(language: str, out: Path) -> tuple[Path, str]:
+    """Make a client, by the programs of the tests' environment; return where, and what was said."""
     programs = Path(sys.executable).parent
-    run(
+    said = run(
         "make",
         "--assume-old=.venv/dev.done",
         f"BIN={programs}",
@@ -50,7 +50,7 @@ def make_client(language: str, out: Path) -> Path:
         f"LANG={language}",
         f"OUT={out}",
     )
-    return out
+    return out, said
 
 
 @pytest.fixture(scope="session")

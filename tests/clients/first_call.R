@@ -14,7 +14,10 @@ refused <- function(call) {
     ApiException = function(refusal) refusal$ApiException$error_object
   )
 }
-codes <- function(errors) lapply(errors, function(each) c(each$field, each$code))
+codes <- function(errors) { # null comes as one that names nothing
+  named <- Filter(function(each) !is.null(each$field), errors)
+  lapply(named, function(each) c(each$field, each$code))
+}
 
 patient <- Patient$new(
   ecog = 2,

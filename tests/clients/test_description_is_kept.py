@@ -37,7 +37,7 @@ def breaking_changes(new: Path, old: Path = RELEASED) -> list[str]:
 
 
 def may_break(old: str, new: str) -> bool:
-    """Return whether a version may break clients: the major one moved, before 1.0 the minor."""
+    """Return whether a version may break an older one's clients: by its major, before 1.0 minor."""
     before, after = (tuple(map(int, version.split("."))) for version in (old, new))
     kept = 1 if before[0] else 2
     return after[:kept] > before[:kept]

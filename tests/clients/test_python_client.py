@@ -1,46 +1,31 @@
 """A client that `openapi-python-client` generates gets typed answers from the live service."""
 
 import importlib
-import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from types import ModuleType
 from typing import Any, get_type_hints
 from uuid import UUID
 
 import pytest
 
-from tests.contract.conftest import COMMITTED, Guarded
+from tests.clients.conftest import make_client
+from tests.contract.conftest import Guarded
 
-PACKAGE = "generated_hsct2_risk_client"
+PACKAGE = "hsct2_risk_client"
 
 
 @pytest.fixture(scope="module")
 def generated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
-    folder = tmp_path_factory.mktemp("generated")
-    programs = Path(sys.executable).parent
-    run = subprocess.run(
-        [
-            str(programs / "openapi-python-client"),
-            "generate",
-            f"--path={COMMITTED}",
-            f"--output-path={folder / PACKAGE}",
-            "--meta=none",
-        ],
-        env={**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', '')}"},
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
-    # It has no reader for YAML; every other operation is there with all its answers.
-    said = re.findall(r"WARNING parsing (.*)", run.stdout + run.stderr)
-    assert said == ["GET /openapi.yaml within service."]
+    folder, said = make_client("python", tmp_path_factory.mktemp("python"))
+    # It reads no YAML, and sends batches as JSON only; all else is there with all its answers.
+    warned = set(re.findall(r"WARNING parsing (.*)", said))
+    assert warned == {
+        "GET /openapi.yaml within service.",
+        "POST /v1/predictions/batch within predictions.",
+    }
     sys.path.insert(0, str(folder))
     try:
         yield importlib.import_module(PACKAGE)
@@ -124,6 +109,21 @@ def test_every_kind_of_refusal_is_a_typed_problem(
     with generated.Client(base_url=guarded.server.address) as stranger:
         no_key = predict_survival.sync(client=stranger, body=body)
     assert (type(no_key), no_key.status) == (models.Problem, 401)
+
+
+def test_a_batch_comes_typed(generated: ModuleType, models: Any, client: Any) -> None:
+    batch = importlib.import_module(f"{PACKAGE}.api.predictions.predict_survival_batch")
+    patients = [models.Patient(ecog=2), models.Patient(ecog=0), models.Patient(ecog=5)]
+    answer = batch.sync(client=client, body=patients, horizon_months=[12.0])
+    assert isinstance(answer, models.BatchAnswer)
+    high, standard, dead = answer.predictions
+    assert isinstance(high, models.BatchRow)
+    assert (high.category, standard.category) == ("high", "standard")
+    assert 0 < high["survival_12"] < standard["survival_12"] < 1
+    assert dead["survival_12"] is None
+    assert [(e.field, e.code) for e in dead.error] == [("ecog", "ecog_dead")]
+    assert answer.summary.complete is True
+    assert answer.summary.predicted == 2
 
 
 def test_models_and_their_cards_are_typed(generated: ModuleType, models: Any, client: Any) -> None:
