@@ -17,6 +17,7 @@ from pathlib import Path
 import httpx
 import psycopg
 import pytest
+import yaml
 
 from tests.image.engine import BASE, IMAGE, RESTRICTED, USER, Container, Engine, run
 from tests.server import FULL_PATIENT, ROOT, problem
@@ -132,6 +133,10 @@ def test_it_brings_both_models_and_the_page(client: httpx.Client) -> None:
 
 def test_it_says_that_it_is_healthy(container: Container) -> None:
     assert container.check_health() == "healthy"
+    of_compose = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())["services"]["service"]
+    _, python, _, program = of_compose["healthcheck"]["test"]
+    assert python == "/venv/bin/python"
+    container.python(program.replace("8000", str(container.port)))
 
 
 def test_the_kernel_sees_a_plain_user_with_no_capability_and_no_way_to_one(
