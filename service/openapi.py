@@ -9,7 +9,7 @@ from pydantic.json_schema import models_json_schema
 
 from model.card import ModelCard
 from service.batch.answer import BatchAnswer
-from service.cds.requests import FeedbackRequest, OrderSelectRequest, PatientViewRequest
+from service.cds.requests import FeedbackMessage, OrderSelectCall, PatientViewCall
 from service.fhir.elements import OperationOutcome
 from service.predictions import PredictionRequest
 from service.problems import Problem
@@ -62,9 +62,9 @@ def _build(app: FastAPI) -> dict[str, Any]:
             (PredictionRequest, "validation"),
             (Problem, "serialization"),
             (ModelCard, "serialization"),
-            (PatientViewRequest, "validation"),
-            (OrderSelectRequest, "validation"),
-            (FeedbackRequest, "validation"),
+            (PatientViewCall, "validation"),
+            (OrderSelectCall, "validation"),
+            (FeedbackMessage, "validation"),
             (BatchAnswer, "serialization"),
         ],
         ref_template="#/components/schemas/{model}",
@@ -77,7 +77,7 @@ def _build(app: FastAPI) -> dict[str, Any]:
     for operation in (o for path in described["paths"].values() for o in path.values()):
         for parameter in operation.get("parameters", ()):
             _never_null(parameter["schema"])
-    for request in ("Patient", "PatientViewRequest", "OrderSelectRequest"):
+    for request in ("Patient", "PatientViewCall", "OrderSelectCall"):
         schemas |= _named_options(schemas[request])
     for schema in schemas.values():
         _any_value(schema)
@@ -128,7 +128,7 @@ def _any_value(schema: dict[str, Any]) -> None:
 
 
 def _listed_null(schema: dict[str, Any]) -> None:
-    """Describe values of further names as `[number, "null"]`, of which clients name no type."""
+    """Describe further values as `type: [number, "null"]`: clients name no type of that."""
     further = schema.get("additionalProperties")
     if isinstance(further, dict) and {"type": "null"} in further.get("anyOf", ()):
         further["type"] = [option["type"] for option in further.pop("anyOf")]
