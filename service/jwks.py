@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import ssl
 import time
 from collections.abc import Callable, Collection
 
@@ -127,9 +128,11 @@ class KeySet:
             await asyncio.shield(fetching)  # others wait for it too
 
     async def _fetch(self) -> None:
+        # Reading the certificates holds no request up, and is no time of the server's.
+        certificates = await asyncio.to_thread(httpx.create_ssl_context)
         try:
             async with asyncio.timeout(FETCH_SECONDS):
-                keys = read_key_set(await self._download())
+                keys = read_key_set(await self._download(certificates))
         except (httpx.HTTPError, TimeoutError, DownloadError, KeySetError) as error:
             # The message of httpx may quote what was received.
             ours = isinstance(error, DownloadError | KeySetError)
@@ -143,9 +146,7 @@ class KeySet:
         finally:
             self._fetching = None
 
-    async def _download(self) -> bytes:
-        # Reading the certificates takes long enough to hold other requests up.
-        certificates = await asyncio.to_thread(httpx.create_ssl_context)
+    async def _download(self, certificates: ssl.SSLContext) -> bytes:
         accepted = {"Accept": "application/json"}
         async with open_client(self._url, certificates, FETCH_SECONDS) as client:
             downloaded = await download(client, self._url, accepted, Allowance(MAX_BYTES))
