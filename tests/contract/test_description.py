@@ -14,7 +14,7 @@ from service.problems import PROBLEM_TYPES
 from tests.contract.conftest import COMMITTED, Guarded
 from tests.server import run_service
 
-UNDESCRIBED = {"/docs", "/docs/oauth2-redirect", "/openapi.json"}
+UNDESCRIBED = {"/", "/static/{name}", "/docs", "/docs/oauth2-redirect", "/openapi.json"}
 
 
 def operations(description: Any) -> Iterator[tuple[str, str, dict[str, Any]]]:
