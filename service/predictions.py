@@ -16,8 +16,8 @@ from model.prediction import DEFAULT_HORIZONS_MONTHS, Computed, compute
 HorizonMonths = Annotated[float, Field(gt=0, le=1200, allow_inf_nan=False)]
 
 
-class PredictionQuery(BaseModel):
-    """How a prediction is wanted."""
+class SurvivalQuery(BaseModel):
+    """How survival is wanted, of one patient or of many."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -40,6 +40,11 @@ class PredictionQuery(BaseModel):
     confidence_level: float = Field(
         0.95, ge=0.5, le=0.999, description="Confidence level of all intervals."
     )
+
+
+class PredictionQuery(SurvivalQuery):
+    """How a prediction is wanted."""
+
     curve: bool = Field(True, description="Whether the whole curve is wanted.")
 
 
