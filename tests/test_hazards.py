@@ -9,7 +9,7 @@ SECTIONS = re.split(r"^## ", (ROOT / "docs/hazards.md").read_text(encoding="utf-
 _TEST = re.compile(r"^- `(?P<path>[^`:]+)::(?P<name>\w+)`$", re.M)
 
 
-def tests_in(path: Path) -> set[str]:
+def names_of_tests(path: Path) -> set[str]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
 
@@ -24,6 +24,6 @@ def test_every_hazard_has_a_control_and_tests_that_are_there() -> None:
         assert named, hazard
         for test in named:
             path = ROOT / test["path"]
-            if not path.is_file() or test["name"] not in tests_in(path):
+            if not path.is_file() or test["name"] not in names_of_tests(path):
                 gone.append(test[0])
     assert gone == []

@@ -102,9 +102,12 @@ def test_every_issue_and_problem_has_a_type_that_fhir_knows(validators: Validato
     errors = {code for code, (severity, _) in ISSUES.items() if severity is Severity.ERROR}
     problems = {kind.name for kind in PROBLEM_TYPES} - {
         "idempotency-key-reused",
+        "invalid-columns",
         "invalid-patient",
         "reload-refused",
         "unknown-prediction",
+        "unreadable-batch",
+        "unsupported-batch-type",
     }
     assert errors | problems <= set(ISSUE_TYPES)
     assert set(WHY_NOT) == set(Verdict) - {Verdict.APPLIES}
