@@ -1,6 +1,7 @@
 """Values that no honest part of the service could hold, put everywhere: where they stay."""
 
 import base64
+import json
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -16,6 +18,8 @@ from model.patient import COVARIATES
 from service.access import SCOPES
 from tests.faults.process import Victim
 from tests.server import FULL_PATIENT, run_service
+from tests.service.cds import charts as cds_charts
+from tests.service.cds.calls import ORDER_SELECT, PATIENT_VIEW
 from tests.service.fhir import charts
 
 CANARY = "Zebedee-Quux"
@@ -164,14 +168,65 @@ def files_written(victim: Victim) -> list[Path]:
     """Return the files that the process has open for writing."""
     written = []
     for link in Path(f"/proc/{victim.pid}/fd").iterdir():
-        flags = Path(f"/proc/{victim.pid}/fdinfo/{link.name}").read_text("ascii").split()[3]
-        target = link.readlink()
+        try:
+            flags = Path(f"/proc/{victim.pid}/fdinfo/{link.name}").read_text("ascii").split()[3]
+            target = link.readlink()
+        except FileNotFoundError:  # closed since
+            continue
         if int(flags, 8) & 0b11 and str(target).startswith("/") and "/dev/" not in str(target):
             written.append(target)
     return written
 
 
-EVERYWHERE = (through_every_route, through_every_header, through_every_body, through_every_chart)
+def through_every_batch(client: httpx.Client) -> Iterator[httpx.Response]:
+    """Send batches in every form; an answer of theirs holds no value, so all are searched."""
+    rows = [*BODIES, {**PATIENT, "ecog": int(DIGITS)}, PATIENT]
+    lines = b"\n".join([*(json.dumps(row).encode() for row in rows), *RAW_BODIES])
+    sent = [
+        ("application/json", json.dumps(rows).encode()),
+        ("application/x-ndjson", lines),
+        ("text/csv", f"ecog,ferritin_ng_ml\n1,{FERRITIN}\n{CANARY},{DIGITS}\n".encode()),
+        ("text/csv", f"ecog,{SECRET},{CANARY}\n1,{DIGITS},{CANARY}\n".encode()),
+        ("application/vnd.apache.arrow.stream", CANARY.encode() * 100),
+        ("application/vnd.apache.parquet", b"PAR1" + CANARY.encode() + b"PAR1"),
+        *((kind, body) for body in RAW_BODIES for kind in ("application/json", "text/csv")),
+    ]
+    for kind, content in sent:
+        for query in ({}, {CANARY: DIGITS}, {"model": CANARY}):
+            headers = {"Content-Type": kind}
+            response = client.post(
+                "/v1/predictions/batch", content=content, headers=headers, params=query
+            )
+            assert not traces_in(response.content), response.text
+            yield response
+
+
+def through_every_hook(client: httpx.Client) -> Iterator[httpx.Response]:
+    named = cds_charts.patient(CANARY, name=[{"family": SECRET}])
+    calls = [
+        cds_charts.patient_view(),
+        cds_charts.patient_view(hookInstance=CANARY),
+        cds_charts.patient_view(context={"userId": CANARY, "patientId": CANARY}),
+        cds_charts.patient_view(cds_charts.prefetch(patient=named)),
+        cds_charts.patient_view(fhirServer=f"https://{CANARY}.example/{DIGITS}"),
+        cds_charts.patient_view({}, fhirAuthorization={"access_token": SECRET}),
+        {**cds_charts.patient_view(), CANARY: SECRET},
+    ]
+    for body in calls:
+        for path in (PATIENT_VIEW, ORDER_SELECT, f"{PATIENT_VIEW}/feedback", f"/{CANARY}"):
+            yield client.post(path, json=body)
+    told = {"feedback": [{"card": str(uuid4()), "outcome": CANARY, CANARY: SECRET}]}
+    yield client.post(f"{PATIENT_VIEW}/feedback", json=told)
+
+
+EVERYWHERE = (
+    through_every_route,
+    through_every_header,
+    through_every_body,
+    through_every_chart,
+    through_every_batch,
+    through_every_hook,
+)
 
 
 @pytest.mark.slow
