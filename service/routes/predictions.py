@@ -43,6 +43,7 @@ router = APIRouter(tags=["predictions"])
 
 _UUID_LENGTH = 36
 _SUFFIX = re.compile(r"(-([1-9][0-9]{0,11}|end))?", re.ASCII)
+_DESCRIBED_ID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(-([1-9][0-9]{0,11}|end))?$"
 _KNOWN = list(PredictionRequest.model_fields)
 _BODY: dict[str, Any] = {
     "requestBody": {
@@ -147,7 +148,10 @@ def _stored_id(text: str) -> str:
 StoredId = Annotated[
     str,
     AfterValidator(_stored_id),
-    Path(description="`prediction_id` of the answer; of a batch, its id or that of a row."),
+    Path(
+        description="`prediction_id` of the answer; of a batch, its id or that of a row.",
+        json_schema_extra={"pattern": _DESCRIBED_ID},
+    ),
 ]
 
 

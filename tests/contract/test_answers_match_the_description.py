@@ -28,6 +28,12 @@ include-tag = "cds"
 [operations.checks.positive_data_acceptance]
 # 412 too: whether a chart has what an answer needs; and 422, whether it is the patient's.
 expected-statuses = ["2xx", "401", "403", "404", "412", "422", "429", "5xx"]
+
+[[operations]]
+include-operation-id = "predict_survival_batch"
+[operations.checks.negative_data_rejection]
+# 200 too: a row that is no patient has its own error and sinks nothing.
+expected-statuses = ["200", "400", "401", "403", "404", "406", "413", "415", "422", "429", "5xx"]
 """
 
 
