@@ -8,6 +8,8 @@ import httpx
 import pytest
 
 from model.patient import COVARIATES
+from service.chart import codes
+from service.chart.units import factor_of
 from tests.server import ROOT, Server
 
 MOST_BYTES = 200 * 1000
@@ -59,3 +61,20 @@ def test_the_sources_hold_no_range_of_any_field() -> None:
 def test_the_sources_hold_no_formula_of_risk(function: str) -> None:
     for file in (ROOT / "web" / "src").glob("*.ts"):
         assert not re.search(function, file.read_text(encoding="utf-8")), file.name
+
+
+IN_UCUM = {"10³/µL": "10*3/uL", "/µL": "/uL", "µkat/L": "ukat/L", "µg/L": "ug/L"}
+
+
+def test_units_are_converted_as_those_of_a_chart() -> None:
+    source = (ROOT / "web" / "src" / "units.ts").read_text(encoding="utf-8")
+    measures = {measure.name: measure for measure in codes.MEASURES}
+    found = 0
+    for field, units in re.findall(r"^  (\w+): \[(.*?)\],", source, re.DOTALL | re.MULTILINE):
+        for unit, factor in re.findall(r'unit: "([^"]+)", factor: ([\d.]+)', units):
+            quantity = {"system": codes.UCUM, "code": IN_UCUM.get(unit, unit)}
+            of_chart = factor_of(quantity, measures[field])
+            assert of_chart is not None
+            assert of_chart[0] == pytest.approx(float(factor), rel=1e-9)
+            found += 1
+    assert found == source.count("{ unit: ")

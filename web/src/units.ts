@@ -9,7 +9,7 @@ export interface Alternative {
 export const ALTERNATIVES: Readonly<Record<string, readonly Alternative[]>> = {
   hemoglobin_g_dl: [
     { unit: "g/L", factor: 0.1 },
-    { unit: "mmol/L", factor: 1.6114 }, // of the monomer, 16 114 g/mol
+    { unit: "mmol/L", factor: 1.611 }, // of the monomer, 16.11 g/mmol
   ],
   lymphocytes_10e9_l: [
     { unit: "10³/µL", factor: 1 },
