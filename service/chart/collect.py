@@ -62,16 +62,6 @@ class Chart:
         """Yield the resources of one type."""
         return (entry for entry in self.entries if entry.type == name)
 
-    def merge(self, other: "Chart") -> "Chart":
-        """Return both charts as one.
-
-        Raises
-        ------
-        ChartError
-            if they are of different patients
-        """
-        return _chart((*self.entries, *other.entries), (*self.issues, *other.issues))
-
 
 def collect(resource: Mapping[str, Any]) -> Chart:
     """Return the chart in a Bundle, Parameters or single resource of FHIR R4, as parsed JSON.
@@ -180,12 +170,11 @@ def _split(found: Iterable[Entry | Issue]) -> tuple[list[Entry], list[Issue]]:
 
 
 def _chart(entries: Sequence[Entry], issues: Sequence[Issue]) -> Chart:
-    known = {id(entry.resource) for entry in entries if entry.contained}
     kept: list[Entry] = []
     for entry in _newest_versions(entries):
         kept.append(entry)
-        if not entry.contained and "contained" in entry.resource:
-            kept += (within for within in _contained(entry) if id(within.resource) not in known)
+        if "contained" in entry.resource:
+            kept += _contained(entry)
     about_patient, remarks = _about_patients(kept)
     expression = _first_other_patient(about_patient) or first_other(_subjects(about_patient))
     if expression:

@@ -84,13 +84,6 @@ def test_a_prefetch_holds_resources_by_key_and_null_is_nothing() -> None:
     assert chart.issues == ()
 
 
-def test_charts_are_merged_if_they_are_of_one_patient() -> None:
-    chart = collect_prefetch({"patient": patient()}).merge(collect(bundle(ecog(), transplant())))
-    assert len(chart.entries) == 3
-    with pytest.raises(ChartError):
-        chart.merge(collect(ecog(subject={"reference": "Patient/p2"})))
-
-
 def test_what_a_server_says_about_its_search_is_not_clinical() -> None:
     outcome = {"resourceType": "OperationOutcome", "issue": []}
     page = bundle(patient(), outcome)
@@ -113,7 +106,6 @@ def test_contained_resources_are_read_but_contained_patients_are_not() -> None:
     }
     chart = collect(bundle(patient(), ecog(), report))
     assert entries(chart)[-1] == ("Observation", "Bundle.entry[2].resource.contained[0]")
-    assert len(chart.merge(collect(condition())).entries) == len(chart.entries) + 1
     read = read_chart(chart, now=NOW)
     assert read.patient is not None
     assert read.patient.hemoglobin_g_dl == 9
