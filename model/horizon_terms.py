@@ -120,7 +120,7 @@ def _rows_of_variance(
     hazard = cox.hazard[steps][:, None]
     at_risk = cox.hazard_mean[steps] / hazard
     reference = at_risk[len(at_risk) // 2] if len(at_risk) else np.zeros(len(cox.coefficients))
-    root = quantile * np.linalg.cholesky(cox.covariance).T
+    root = quantile * cox.curve_terms.root.T
     apart = (at_risk - reference) @ root.T
     linear = -2 * apart @ root
     constant = np.sum(apart**2, axis=1) + quantile**2 * (

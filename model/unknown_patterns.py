@@ -41,10 +41,6 @@ class UnknownPatterns:
         self.weights = np.zeros((len(self._found), len(names), len(names)))
         self.variances = np.zeros((len(self._found), 2, terms))
 
-    def __reduce__(self) -> tuple[type["UnknownPatterns"], tuple[CoxModel]]:
-        """Let another process find its own."""
-        return UnknownPatterns, (self._cox,)
-
     def find(self, patterns: Masks) -> None:
         """Make sure that the terms of these patterns are there."""
         with self._lock:
