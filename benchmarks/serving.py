@@ -19,8 +19,9 @@ from benchmarks.comparison import Contest
 from benchmarks.peer import RSession
 from benchmarks.serving_disk import refuse_memory
 from benchmarks.serving_load import p99_seconds, saturate
-from benchmarks.serving_process import Service, free_port
+from benchmarks.serving_process import Service
 from service.keys import KeyStore, Scope
+from tests.ports import free_port
 from training.cohort import shipped_cohort
 
 _LOAD_SECONDS = 4

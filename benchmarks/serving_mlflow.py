@@ -10,11 +10,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.peer import PeerMissingError
-from benchmarks.serving_process import PATIENT, ROOT, Service, free_port
+from benchmarks.serving_process import Service
+from tests.ports import free_port
+from tests.server import FULL_PATIENT, ROOT
 
 _VENV = ROOT / "build" / "mlflow"
 _MLFLOW = "3.17.2"
-_BODY = json.dumps({"dataframe_records": [PATIENT]})
+_BODY = json.dumps({"dataframe_records": [FULL_PATIENT]})
 
 
 def service(folder: Path, model: Path) -> Service:

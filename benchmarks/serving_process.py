@@ -3,40 +3,19 @@
 import http.client
 import json
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-ROOT = Path(__file__).parent.parent
+from tests.server import FULL_PATIENT, ROOT
+
 PATH = "/v1/predictions"
-PATIENT = {
-    "ecog": 2,
-    "age_years": 41,
-    "bmi_kg_m2": 24.5,
-    "disease": "ALL",
-    "conditioning": "reduced_intensity",
-    "post_transplant_cyclophosphamide": True,
-    "donor_chimerism_percent": 81.5,
-    "cd34_dose_10e6_per_kg": 5.9,
-    "hemoglobin_g_dl": 9.1,
-    "lymphocytes_10e9_l": 0.8,
-    "ldh_u_l": 260,
-    "ferritin_ng_ml": 1150,
-}
-BODY = json.dumps(PATIENT)
+BODY = json.dumps(FULL_PATIENT)
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _SECONDS_TO_START = 120
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 class Service:
