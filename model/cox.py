@@ -19,6 +19,9 @@ FEWEST_AT_RISK = 5
 
 LONGEST_RESTRICTED_MEAN_MONTHS = 24.0
 
+_NOTHING_UNKNOWN = np.empty(0, dtype=np.intp)
+_NO_COVARIANCE = np.empty((0, 0))
+
 
 @dataclass(frozen=True)
 class CoxModel:
@@ -103,6 +106,12 @@ class CoxModel:
             self.restricted_mean_limit_months,
         )
 
+    @cached_property
+    def step_months(self) -> list[float]:
+        """When the steps of a curve begin: at 0 and at the death times; and the last time."""
+        months = [0.0, *self.curve_terms.months.tolist()]
+        return months if months[-1] == self.last_months else [*months, self.last_months]
+
     def expect(self, patient: Patient) -> "ExpectedCovariates":
         """Return the patient's covariates, the unknown ones expected given the known."""
         return self.expect_of(patient.numbers(self.design.names))
@@ -167,7 +176,7 @@ class ExpectedCovariates:
         """
         missing = np.isnan(known)
         if not missing.any():
-            return cls(known, np.empty(0, dtype=np.intp), np.empty((0, 0)))
+            return cls(known, _NOTHING_UNKNOWN, _NO_COVARIANCE)
         given = model.conditioning(missing.tobytes())
         mean = known.copy()
         mean[given.unknown] = known[given.known] @ given.weights

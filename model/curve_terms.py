@@ -25,8 +25,10 @@ class CurveTerms:
     limit_months : τ, where the restricted mean ends
     steps_to_limit : how many of the k times are before τ
     widths : shape (steps_to_limit,), months from each of these times to the next, or τ
+    widths_per_hazard : shape (steps_to_limit,), these widths over Λ0
     months_of_certainty : time before the first death, or τ, in which survival is 1
-    variance_increments : shape (steps_to_limit,), of VH at these times
+    variance_increments_reversed : shape (steps_to_limit,), of VH at these times, the last first
+    steps_at_limit : how many of the k times are not after τ
     """
 
     months: Floats
@@ -38,8 +40,10 @@ class CurveTerms:
     limit_months: float
     steps_to_limit: int
     widths: Floats
+    widths_per_hazard: Floats
     months_of_certainty: float
-    variance_increments: Floats
+    variance_increments_reversed: Floats
+    steps_at_limit: int
 
     @classmethod
     def of(
@@ -55,6 +59,7 @@ class CurveTerms:
         root = _root(covariance)
         inside = int(np.searchsorted(months, limit_months, side="left"))
         edges = np.append(months[:inside], limit_months)
+        increments = np.diff(hazard_variance[:inside], prepend=0.0)
         return cls(
             months=months,
             hazard=hazard,
@@ -65,8 +70,10 @@ class CurveTerms:
             limit_months=limit_months,
             steps_to_limit=inside,
             widths=np.diff(edges),
+            widths_per_hazard=np.diff(edges) / hazard[:inside],
             months_of_certainty=float(edges[0]),
-            variance_increments=np.diff(hazard_variance[:inside], prepend=0.0),
+            variance_increments_reversed=increments[::-1].copy(),
+            steps_at_limit=int(np.searchsorted(months, limit_months, side="right")),
         )
 
 

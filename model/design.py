@@ -63,8 +63,7 @@ class Design:
     def standardise(self, numbers: Floats) -> Floats:
         """Transform, centre and scale numbers of shape (..., p); NaN stays NaN."""
         transformed = np.array(numbers, dtype=np.float64)
-        logged = self._logged
-        transformed[..., logged] = np.log(transformed[..., logged] + self.shift[logged])
+        np.log(transformed + self.shift, out=transformed, where=self._is_logged)
         standardised: Floats = (transformed - self.mean) / self.sd
         return standardised
 
@@ -77,9 +76,10 @@ class Design:
         )
 
     @cached_property
-    def _logged(self) -> NDArray[np.intp]:
-        identity = [COVARIATES[name].transform is Transform.IDENTITY for name in self.names]
-        return np.flatnonzero(~np.array(identity))
+    def _is_logged(self) -> NDArray[np.bool_]:
+        return np.array(
+            [COVARIATES[name].transform is not Transform.IDENTITY for name in self.names]
+        )
 
     def unstandardise(self, column: int, standardised: float) -> float:
         """Undo `standardise` for one covariate."""

@@ -38,3 +38,7 @@ class ColumnsError(Hsct2Error):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
         self.problems = problems
+
+
+class NotFiniteError(Hsct2Error):
+    """What a model gives for a patient is not a number."""

@@ -1,6 +1,7 @@
 """What was observed: the Kaplan-Meier estimate of survival and its log-log limits."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 
+@lru_cache(maxsize=256)
 def normal_quantile(confidence_level: float) -> float:
     """Return z such that a standard normal lies in [-z, z] with this probability."""
     return NormalDist().inv_cdf(0.5 + confidence_level / 2)

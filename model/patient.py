@@ -4,9 +4,10 @@ This is the one definition. The API schema, the CSV reader, the tables of the
 documentation and the order of the coefficients are derived from it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
@@ -57,14 +58,15 @@ class Covariate:
         """Whether the covariate enters the model as 0 or 1."""
         return self.kind in (Kind.CHOICE, Kind.BOOLEAN)
 
-    def to_number(self, value: Value) -> float:
-        """Code a value as the number that enters the transform.
+    @cached_property
+    def to_number(self) -> Callable[[Any], float]:
+        """How a value becomes the number that enters the transform.
 
         A choice is 0 for its first value and 1 for its second.
         """
         if self.kind is Kind.CHOICE:
-            return float(self.choices.index(str(value)))
-        return float(value)
+            return {choice: float(code) for code, choice in enumerate(self.choices)}.__getitem__
+        return float
 
     def from_number(self, number: float) -> Value:
         """Undo `to_number` for a number that codes a value exactly."""
@@ -240,11 +242,11 @@ class Patient(BaseModel):
 
     def numbers(self, names: Sequence[str]) -> NDArray[np.float64]:
         """Return the named covariates as numbers, shape (len(names),); NaN is unknown."""
-        values = (getattr(self, name) for name in names)
+        values = self.__dict__
         return np.array(
             [
-                np.nan if value is None else COVARIATES[name].to_number(value)
-                for name, value in zip(names, values, strict=True)
+                np.nan if (value := values[name]) is None else COVARIATES[name].to_number(value)
+                for name in names
             ]
         )
 

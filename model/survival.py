@@ -1,8 +1,7 @@
 """One patient's survival curve and the uncertainty of everything read from it."""
 
 from dataclasses import dataclass
-from functools import cached_property
-from math import exp, sqrt
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +31,7 @@ class SurvivalCurve:
     months : shape (k,), death times
     survival : shape (k,)
     slope : shape (k,), -dS / d log Λ, for the delta method
+    lower, upper : shape (k,), the log-log limits
     log_hazard : shape (k,), log Λ at the expected covariates
     distance : shape (k, p), L'q / Λ, how far the patient is from those at risk
     variance : shape (k,), of log Λ: [VH + q'Vq] / Λ0² + b'Cb + tr(V C), with
@@ -46,6 +46,8 @@ class SurvivalCurve:
     months: Floats
     survival: Floats
     slope: Floats
+    lower: Floats
+    upper: Floats
     log_hazard: Floats
     distance: Floats
     variance: Floats
@@ -58,13 +60,20 @@ class SurvivalCurve:
         """Compute the curve of a patient under a model."""
         terms = model.curve_terms
         predictor = float(patient.mean @ model.coefficients)
+        log_hazard = terms.log_hazard + predictor
         distance = patient.mean @ terms.root - terms.at_risk
         extra = patient.extra_variance(model)
-        hazard = _hazard(terms, predictor, patient.predictor_variance(model))
-        survival = np.exp(-hazard)
-        slope = hazard * survival
-        if hazard.ndim == 2:
-            survival, slope = survival @ _WEIGHTS, slope @ _WEIGHTS
+        variance = terms.variance + np.vecdot(distance, distance) + extra
+        spread = normal_quantile(confidence_level) * np.sqrt(variance)
+        curves = np.empty((3, len(log_hazard)))
+        curves[0] = log_hazard
+        np.add(log_hazard, spread, out=curves[1])
+        np.subtract(log_hazard, spread, out=curves[2])
+        hazards = np.exp(np.minimum(curves, _LARGEST_EXPONENT, out=curves))
+        survival, lower, upper = np.exp(np.negative(hazards, out=curves), out=curves)
+        slope = hazards[0] * survival
+        if len(patient.unknown):
+            survival, slope = _averaged(terms, predictor, patient.predictor_variance(model))
         return cls(
             model=model,
             covariates=patient,
@@ -72,39 +81,18 @@ class SurvivalCurve:
             months=terms.months,
             survival=survival,
             slope=slope,
-            log_hazard=terms.log_hazard + predictor,
+            lower=lower,
+            upper=upper,
+            log_hazard=log_hazard,
             distance=distance,
-            variance=terms.variance + np.einsum("ij,ij->i", distance, distance) + extra,
+            variance=variance,
             extra_variance=extra,
         )
 
     @property
-    def lower(self) -> Floats:
-        """The lower log-log limit, shape (k,)."""
-        return self._limits[0]
-
-    @property
-    def upper(self) -> Floats:
-        """The upper log-log limit, shape (k,)."""
-        return self._limits[1]
-
-    @property
     def variance_at_limit(self) -> float:
         """The variance of log Λ where the restricted mean ends."""
-        limit = self.model.curve_terms.limit_months
-        last = int(np.searchsorted(self.months, limit, side="right")) - 1
-        return float(self.variance[max(last, 0)])
-
-    @property
-    def _quantile(self) -> float:
-        return normal_quantile(self.confidence_level)
-
-    @cached_property
-    def _limits(self) -> tuple[Floats, Floats]:
-        spread = self._quantile * np.sqrt(self.variance)
-        exponents = np.stack((self.log_hazard + spread, self.log_hazard - spread))
-        lower, upper = np.exp(-np.exp(np.minimum(exponents, _LARGEST_EXPONENT)))
-        return lower, upper
+        return float(self.variance[max(self.model.curve_terms.steps_at_limit - 1, 0)])
 
     def at(self, months: float) -> Estimate:
         """Return S at one time up to the model's last; before the first death 1, no interval."""
@@ -121,9 +109,8 @@ class SurvivalCurve:
         return Estimate(*(self._first_at_most_half(curve) for curve in curves))
 
     def _first_at_most_half(self, curve: Floats) -> float | None:
-        reached = curve <= 0.5
-        first = reached.argmax()
-        return float(self.months[first]) if reached[first] else None
+        first = len(curve) - int(curve[::-1].searchsorted(0.5, side="right"))
+        return float(self.months[first]) if first < len(curve) else None
 
     def restricted_mean_months(self) -> Estimate:
         """Return the mean survival time within the model's limit τ, in months.
@@ -134,7 +121,7 @@ class SurvivalCurve:
         terms = self.model.curve_terms
         inside = self.survival[: terms.steps_to_limit]
         mean = terms.months_of_certainty + float(terms.widths @ inside)
-        half_width = self._quantile * sqrt(self._restricted_mean_variance())
+        half_width = normal_quantile(self.confidence_level) * sqrt(self._restricted_mean_variance())
         return Estimate(
             mean, max(0.0, mean - half_width), min(terms.limit_months, mean + half_width)
         )
@@ -146,19 +133,21 @@ class SurvivalCurve:
         """
         terms = self.model.curve_terms
         k = terms.steps_to_limit
-        gradient = terms.widths * self.slope[:k]
-        later = np.cumsum((gradient / terms.hazard[:k])[::-1])[::-1]
+        slope = self.slope[:k]
+        later = (terms.widths_per_hazard * slope)[::-1].cumsum()
+        gradient = terms.widths * slope
         q = gradient @ self.distance[:k]
-        total = float(gradient.sum())
-        return float(
-            terms.variance_increments @ (later * later) + q @ q + self.extra_variance * total**2
-        )
+        later *= later
+        variance = float(later @ terms.variance_increments_reversed) + float(q @ q)
+        if self.extra_variance:
+            variance += self.extra_variance * float(gradient.sum()) ** 2
+        return variance
 
 
-def _hazard(terms: CurveTerms, predictor: float, variance: float) -> Floats:
-    """Return Λ(t), shape (k,), or where the predictor is uncertain at its nodes, shape (k, 48)."""
+def _averaged(terms: CurveTerms, predictor: float, variance: float) -> tuple[Floats, Floats]:
+    """Return S and -dS / d log Λ, shape (k,), averaged over an uncertain linear predictor."""
     largest = _LARGEST_EXPONENT - max(0.0, float(terms.log_hazard[-1]))
-    if variance == 0:
-        return terms.hazard * exp(min(predictor, largest))
     nodes = np.minimum(predictor + sqrt(variance) * _NODES, largest)
-    return np.outer(terms.hazard, np.exp(nodes))
+    hazard = np.outer(terms.hazard, np.exp(nodes))
+    survival = np.exp(-hazard)
+    return survival @ _WEIGHTS, (hazard * survival) @ _WEIGHTS

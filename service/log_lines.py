@@ -3,12 +3,12 @@
 import asyncio
 from typing import Any, TextIO
 
-from pydantic_core import to_json
+import orjson
 
 
 def as_json(line: Any, **_: Any) -> str:
     """Return a log line as one line of JSON."""
-    return to_json(line, fallback=repr).decode()
+    return orjson.dumps(line, default=repr).decode()
 
 
 class Lines:

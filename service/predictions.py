@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Self
 from uuid import UUID
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import to_json
 
 from model.answer import PatientPrediction, PredictionWarning
 from model.artifact import Artifact
@@ -98,13 +99,14 @@ class ServedModel(BaseModel):
     def of(cls, artifact: Artifact) -> Self:
         """Identify an artifact."""
         manifest = artifact.manifest
-        return cls(
-            id=manifest.id,
-            version=manifest.version,
-            sha256=artifact.sha256,
-            synthetic=manifest.synthetic,
-            notice=manifest.notice,
+        return cls._of(
+            manifest.id, manifest.version, artifact.sha256, manifest.synthetic, manifest.notice
         )
+
+    @classmethod
+    @lru_cache(maxsize=64)
+    def _of(cls, name: str, version: str, sha256: str, synthetic: bool, notice: str | None) -> Self:
+        return cls(id=name, version=version, sha256=sha256, synthetic=synthetic, notice=notice)
 
 
 class Prediction(PatientPrediction):
@@ -137,7 +139,7 @@ class Answer:
 
     def json(self) -> str:
         """Return the `Prediction` as JSON."""
-        origin = {
+        prediction = self.computed.plain | {
             "prediction_id": self.prediction_id,
             "created_at": self.created_at,
             "service_version": self.service_version,
@@ -145,7 +147,7 @@ class Answer:
             "audited": self.audited,
             "model": self.model,
         }
-        return f"{self.computed.json()[:-1].decode()},{to_json(origin)[1:].decode()}"
+        return orjson.dumps(prediction, default=vars, option=orjson.OPT_UTC_Z).decode()
 
 
 def answer(

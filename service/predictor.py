@@ -67,7 +67,10 @@ class Predictor:
         DuplicateRecordError
             If the idempotency key has an answer already.
         """
-        [answered] = await self.predict_all(artifact, [request], query, asked)
+        answered = self._made(artifact, request, query)
+        if self._store is not None:
+            await self._store.append([_record(answered, request, query, asked)])
+        self._metrics.predicted(answered.answer)
         return answered
 
     async def predict_all(
@@ -78,26 +81,27 @@ class Predictor:
         asked: Asked,
     ) -> list[Answered]:
         """Predict for several patients of one request; all are stored, or none."""
-        answered: list[Answered] = []
-        records: list[Record] = []
-        for request in requests:
-            made = answer(
-                artifact,
-                request,
-                query,
-                prediction_id=str(uuid7()),
-                created_at=datetime.now(UTC),
-                service_version=SERVICE_VERSION,
-                audited=self._store is not None,
-            )
-            answered.append(Answered(made, made.json()))
-            if self._store is not None:
-                records.append(_record(answered[-1], request, query, asked))
+        answered = [self._made(artifact, request, query) for request in requests]
         if self._store is not None:
-            await self._store.append(records)
+            pairs = zip(answered, requests, strict=True)
+            await self._store.append([_record(one, of, query, asked) for one, of in pairs])
         for one in answered:
             self._metrics.predicted(one.answer)
         return answered
+
+    def _made(
+        self, artifact: Artifact, request: PredictionRequest, query: PredictionQuery
+    ) -> Answered:
+        made = answer(
+            artifact,
+            request,
+            query,
+            prediction_id=str(uuid7()),
+            created_at=datetime.now(UTC),
+            service_version=SERVICE_VERSION,
+            audited=self._store is not None,
+        )
+        return Answered(made, made.json())
 
     def batch(
         self, batch_id: UUID, artifact: Artifact, query: BatchQuery, asked: BatchAsked
