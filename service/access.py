@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from starlette.types import Scope as AsgiScope
 
 from service.cds.clients import CdsClients
 from service.jwks import KeySet, KeysUnavailableError
@@ -195,15 +196,15 @@ async def authorise(
     token = None if bearer is None else bearer.credentials
     if len(request.headers.getlist("Authorization")) > 1:
         token = ""  # of two, a proxy may have checked the other one
-    return await admit(request, method, request.scope["route"].path, Presented(key, token))
+    return await admit(request.scope, method, request.scope["route"].path, Presented(key, token))
 
 
-async def admit(request: Request, method: str, path: str, presented: Presented) -> Caller:
+async def admit(scope: AsgiScope, method: str, path: str, presented: Presented) -> Caller:
     """Admit the caller of a route, leave their id to the request log, and count the call."""
-    app_state, state = request.app.state, request.scope["state"]
+    app_state, state = scope["app"].state, scope["state"]
     caller: Caller = await app_state.gate.admit(method, path, presented)
     state["caller"] = caller.id
-    if request.scope["path"] not in EXEMPT:
+    if scope["path"] not in EXEMPT:
         state["quota"] = app_state.rates.take(caller.id)
     return caller
 

@@ -14,18 +14,17 @@ from service.audit.database import open_writer
 from service.audit.store import Store
 from service.cds.answering import advisor
 from service.chart.units import convert
-from service.headers import SecurityHeaders
+from service.envelope import Envelope
 from service.idempotency import Answers
 from service.lifecycle import Lifecycle
 from service.limits import Limits, Rates
-from service.metrics import Measure, Metrics
+from service.metrics import Metrics
 from service.openapi import describe
 from service.predictor import Predictor
 from service.registry import Registry
 from service.replay import SeenInDatabase, SeenInMemory, SeenTokens
-from service.request_log import RequestLog
 from service.routes import batch, cds, fhir, health, models, page, predictions
-from service.routes.direct import DirectRoute
+from service.routes.direct import Direct
 from service.settings import Settings
 from service.version import SERVICE_VERSION
 
@@ -81,7 +80,6 @@ def create_app(settings: Settings, registry: Registry, store: Store | None = Non
         page.router,
     ):
         app.include_router(router)
-    app.router.routes.insert(0, DirectRoute())
     problems.install(app)
     _wrap(app, settings)
     describe(app)
@@ -97,6 +95,7 @@ def _seen_tokens(settings: Settings, store: Store | None) -> SeenTokens:
 
 def _wrap(app: FastAPI, settings: Settings) -> None:
     """Put the middleware around the app, from the innermost to the outermost."""
+    app.add_middleware(Direct)
     app.add_middleware(
         Limits, max_in_flight=settings.max_in_flight, body_seconds=settings.body_seconds
     )
@@ -114,6 +113,4 @@ def _wrap(app: FastAPI, settings: Settings) -> None:
                 "X-Request-Id",
             ],
         )
-    app.add_middleware(RequestLog, answered_hosts=settings.answered_hosts)
-    app.add_middleware(Measure, metrics=app.state.metrics)
-    app.add_middleware(SecurityHeaders)
+    app.add_middleware(Envelope, answered_hosts=settings.answered_hosts, metrics=app.state.metrics)

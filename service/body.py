@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive
 
 from service.problems import (
     BODY_TOO_LARGE,
@@ -83,10 +84,21 @@ async def read_json(request: Request, max_bytes: int, expected: Expected = PATIE
             UNSUPPORTED_MEDIA_TYPE,
             f"Send a JSON object as Content-Type: {' or '.join(expected.media_types)}.",
         )
+    return await receive_body(request.receive, max_bytes)
+
+
+async def receive_body(receive: Receive, max_bytes: int) -> bytes:
+    """Return the whole body of a request.
+
+    Raises
+    ------
+    ProblemError
+        413.
+    """
     content = bytearray()
     more = True
     while more:
-        message = await request.receive()
+        message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         content += message.get("body", b"")

@@ -6,10 +6,13 @@ Strict transport security is the gateway's, which ends TLS.
 import base64
 import hashlib
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Send
+
+Header = tuple[bytes, bytes]
 
 POLICY_HEADER = "Content-Security-Policy"
 
@@ -42,36 +45,16 @@ def document_policy(page: str, resources: str = "") -> str:
     return "; ".join([_NOTHING, *(f"{name} {value}" for name, value in directives.items())])
 
 
-class SecurityHeaders:
-    """Give every answer its headers; what a route sets itself stays."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one ASGI connection."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        path = scope["path"]
-        if path in _DOCUMENTATION:
-            send = _WithDocumentPolicy(send).send
-
-        # What is the same for everyone has an ETag and may be kept.
-        defaults = _POLICY if path.startswith(_STATIC) else _POLICY_AND_NO_STORE
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = [h for h in message.get("headers", ()) if h[0] not in _OURS]
-                present = {name for name, _ in headers}
-                missing = [default for default in defaults if default[0] not in present]
-                message["headers"] = [*headers, *_ALWAYS, *missing]
-            await send(message)
-
-        await self._app(scope, receive, send_with_headers)
+def secured(headers: Iterable[Header], path: str) -> list[Header]:
+    """Return an answer's headers with those that every answer has; what a route sets stays."""
+    kept = [header for header in headers if header[0] not in _OURS]
+    present = {name for name, _ in kept}
+    # What is the same for everyone has an ETag and may be kept.
+    defaults = _POLICY if path.startswith(_STATIC) else _POLICY_AND_NO_STORE
+    return [*kept, *_ALWAYS, *(default for default in defaults if default[0] not in present)]
 
 
-class _WithDocumentPolicy:
+class WithDocumentPolicy:
     """Hold the head of a page back until its text is there, and the policy with it."""
 
     _RESOURCES = "connect-src 'self'; img-src 'self' data:; script-src 'self'; style-src 'self'"
@@ -80,7 +63,13 @@ class _WithDocumentPolicy:
         self._send = send
         self._head: Message | None = None
 
+    @classmethod
+    def around(cls, send: Send, path: str) -> Send:
+        """Return what the documentation's pages are sent by, and any other answer as before."""
+        return cls(send).send if path in _DOCUMENTATION else send
+
     async def send(self, message: Message) -> None:
+        """Send a message of an answer."""
         if message["type"] == "http.response.start":
             self._head = message
             return

@@ -25,6 +25,9 @@ STREAMED = frozenset({"/v1/predictions/batch"})
 """What has a limit of its own on how many are served at once: its answer begins before its
 body ends. Only the time that its body takes is watched here."""
 
+BODY_IS_HERE = "body_is_here"
+"""Set in a request's state by a server that has its whole body: there is nothing to wait for."""
+
 LIMITED = (RATE_LIMITED, OVERLOADED)
 """The problems of a route that asks who its caller is."""
 
@@ -141,10 +144,10 @@ class Limits:
         try:
             if scope["path"] in STREAMED:
                 receive = _Body(receive, _never, self._body_seconds).receive
-            elif _has_body(scope):
-                receive = _Body(receive, enter, self._body_seconds).receive
-            else:
+            elif scope["state"].get(BODY_IS_HERE) or not _has_body(scope):
                 await enter()
+            else:
+                receive = _Body(receive, enter, self._body_seconds).receive
             await self._app(scope, receive, send_with_quota)
         except ProblemError as error:  # from `enter` alone: the app answers its own
             request_id = scope["state"]["request_id"]

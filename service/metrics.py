@@ -1,6 +1,5 @@
 """What Prometheus reads of the service: counts and times, no value of any patient."""
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 
@@ -15,12 +14,10 @@ from prometheus_client import (
 )
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.audit.store import Store
 from service.predictions import Answer
 from service.registry import Registry
-from service.request_log import METHODS
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -136,7 +133,7 @@ class Metrics:
         """Count a request as in flight."""
         self._in_flight.inc()
 
-    def answered(self, route: str, method: str, status: int, seconds: float) -> None:
+    def answered(self, route: str, method: str, status: int | None, seconds: float) -> None:
         """Count a request that is no longer in flight."""
         self._in_flight.dec()
         self._requests(route, method, str(status or "none")).inc()
@@ -201,33 +198,3 @@ class _Audited(Collector):
             "1 where the last attempt to store succeeded, else 0.",
             value=float(self._store.is_available),
         )
-
-
-class Measure:
-    """Count and time every request, those too that no route takes."""
-
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self._app = app
-        self._metrics = metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one ASGI connection."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        started = time.perf_counter()
-        status = 0  # no answer began
-
-        async def send_and_note(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        self._metrics.began()
-        try:
-            await self._app(scope, receive, send_and_note)
-        finally:
-            route = getattr(scope.get("route"), "path", None) or "none"
-            method = scope["method"] if scope["method"] in METHODS else "other"
-            self._metrics.answered(route, method, status, time.perf_counter() - started)

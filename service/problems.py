@@ -140,6 +140,17 @@ def problem_response(
     return _ProblemResponse(problem, headers)
 
 
+def response_to(error: ProblemError | StoreUnavailableError, request_id: str) -> Response:
+    """Return the response to a request that met a problem."""
+    if isinstance(error, StoreUnavailableError):
+        error = ProblemError(
+            AUDIT_UNAVAILABLE,
+            "Nothing was lost; try again in a moment.",
+            headers={"Retry-After": "1"},
+        )
+    return problem_response(request_id, error.kind, error.detail, error.errors, error.headers)
+
+
 class _ProblemResponse(Response):
     """A problem in the form that its address speaks; only when sent does it know the address."""
 
@@ -230,22 +241,12 @@ def _unknown_key(key: str, known: Sequence[str], keys: Sequence[str]) -> FieldPr
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error of the app with a problem; `RequestLog` answers its failures."""
+    """Answer every error of the app with a problem; `Envelope` answers its failures."""
 
     @app.exception_handler(ProblemError)
-    async def on_problem(request: Request, error: ProblemError) -> Response:
-        return problem_response(
-            request.state.request_id, error.kind, error.detail, error.errors, error.headers
-        )
-
     @app.exception_handler(StoreUnavailableError)
-    async def on_unavailable(request: Request, _: StoreUnavailableError) -> Response:
-        return problem_response(
-            request.state.request_id,
-            AUDIT_UNAVAILABLE,
-            "Nothing was lost; try again in a moment.",
-            headers={"Retry-After": "1"},
-        )
+    async def on_problem(request: Request, error: ProblemError | StoreUnavailableError) -> Response:
+        return response_to(error, request.state.request_id)
 
     @app.exception_handler(RefusedError)
     async def on_refused(request: Request, error: RefusedError) -> Response:

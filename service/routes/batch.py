@@ -135,7 +135,7 @@ async def predict_survival_batch(
     answered = form_accepted(",".join(request.headers.getlist("accept")), form)
     if answered is None:
         raise ProblemError(NOT_ACCEPTABLE, f"Accept one of {', '.join(Form)}.")
-    artifact = resolve(request, query.model)
+    artifact = resolve(request.app.state.registry, query.model)
     predictor: Predictor = state.predictor
     batch_id = UUID(int=uuid7().int)
     asked = BatchAsked(caller.id, request.state.request_id, form.value)

@@ -143,7 +143,7 @@ async def _cards(request: Request, caller: Caller, kind: type[HookRequest]) -> C
     hook = await _parsed(request, kind, state.settings.max_chart_bytes)
     advisor: Advisor = state.advisor
     asked = Asked(caller.id, request.state.request_id, "cds")
-    artifact = resolve(request, None)
+    artifact = resolve(request.app.state.registry, None)
     return Cards(cards=await advisor.cards(hook, artifact, asked, datetime.now(UTC)))
 
 

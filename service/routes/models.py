@@ -31,9 +31,8 @@ ModelName = Annotated[
 _OF_ONE = documented(UNAUTHENTICATED, FORBIDDEN, UNKNOWN_MODEL, INVALID_REQUEST, *LIMITED)
 
 
-def resolve(request: Request, name: str | None) -> Artifact:
+def resolve(registry: Registry, name: str | None) -> Artifact:
     """Return a served model, or raise the problem that there is none."""
-    registry: Registry = request.app.state.registry
     try:
         return registry.resolve(name)
     except UnknownModelError:
@@ -84,7 +83,7 @@ async def reload_models(request: Request, _: CallerDependency) -> ReloadedModels
 )
 async def get_model(request: Request, _: CallerDependency, model: ModelName) -> ModelDetail:
     """Return provenance, ECOG's effect, what was observed in each band, and the cohort's curve."""
-    artifact = resolve(request, model)
+    artifact = resolve(request.app.state.registry, model)
     registry: Registry = request.app.state.registry
     is_default = registry.is_ready and artifact is registry.resolve(None)
     return detail(artifact, is_default=is_default)
@@ -112,7 +111,7 @@ async def get_model_card(
     accept: Annotated[str, Header(include_in_schema=False)] = "*/*",
 ) -> Response:
     """Return the model card as JSON, or as Markdown where `Accept` names `text/markdown`."""
-    documents = resolve(request, model).documents
+    documents = resolve(request.app.state.registry, model).documents
     headers = {"Vary": "Accept"}
     if "text/markdown" in accept:
         return Response(documents.card, headers=headers, media_type="text/markdown")
@@ -128,5 +127,5 @@ async def get_model_card(
 )
 async def get_model_report(request: Request, _: CallerDependency, model: ModelName) -> Response:
     """Return the report as one HTML page that refers to nothing outside itself."""
-    report = resolve(request, model).documents.report
+    report = resolve(request.app.state.registry, model).documents.report
     return HTMLResponse(report, headers={POLICY_HEADER: document_policy(report)})

@@ -1,12 +1,14 @@
 """``POST /v1/predictions``."""
 
 import re
+from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from pydantic import AfterValidator, ValidationError
 from pydantic_core import PydanticCustomError
+from starlette.types import Scope
 
 from service.access import Caller, CallerDependency
 from service.audit.errors import DuplicateRecordError
@@ -14,7 +16,7 @@ from service.audit.records import Idempotency
 from service.audit.store import Store
 from service.body import parse_object, read_json
 from service.idempotency import HEADER, REPLAYED_HEADER, Answers, first_request
-from service.keys import Scope
+from service.keys import Scope as KeyScope
 from service.limits import LIMITED
 from service.predictions import Prediction, PredictionQuery, PredictionRequest
 from service.predictor import Asked, Predictor
@@ -93,32 +95,42 @@ async def predict_survival(
     Only `ecog` is required. A covariate that is not sent is unknown: it is expected
     from the known ones, listed in `imputed`, and widens the interval.
     """
-    return await respond(request, caller, query, idempotency_key)
+    content = await read_json(request, request.app.state.settings.max_body_bytes)
+    return response_of(await reply(request.scope, content, caller, query, idempotency_key))
 
 
-async def respond(
-    request: Request, caller: Caller, query: PredictionQuery, idempotency_key: str | None
-) -> Response:
-    """Answer a caller who was admitted."""
-    state = request.app.state
-    answers: Answers = state.answers
-    content = await read_json(request, state.settings.max_body_bytes)
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a call is answered: the JSON of a prediction, made now or before."""
+
+    body: str
+    is_replayed: bool = False
+
+
+async def reply(
+    scope: Scope,
+    content: bytes,
+    caller: Caller,
+    query: PredictionQuery,
+    idempotency_key: str | None,
+) -> Reply:
+    """Predict for the patient in a body, for a caller who was admitted."""
+    state = scope["app"].state
     patient = PredictionRequest.of_json(content)
     submitted = parse_object(content) if patient is None else {}
-    asked = first_request(
-        caller.id, idempotency_key, request.scope["query_string"] + b"\n" + content
-    )
-    first = await answers.find(asked)
+    asked = first_request(caller.id, idempotency_key, scope["query_string"] + b"\n" + content)
+    answers: Answers = state.answers
+    first = await answers.find(asked) if asked else None
     if first is not None:
-        return _replayed(first)
-    artifact = resolve(request, query.model)
+        return Reply(first, is_replayed=True)
+    artifact = resolve(state.registry, query.model)
     try:
         patient = patient or PredictionRequest.model_validate(submitted)
     except ValidationError as error:
         raise invalid_patient(error, _KNOWN, list(submitted)) from None
     predictor: Predictor = state.predictor
     key = Idempotency(asked.key, asked.digest) if asked else None
-    request_id = request.scope["state"]["request_id"]
+    request_id = scope["state"]["request_id"]
     try:
         answered = await predictor.predict(
             artifact, patient, query, Asked(caller.id, request_id, "v1", key)
@@ -128,9 +140,15 @@ async def respond(
         first = await answers.find(asked)
         if first is None:
             raise
-        return _replayed(first)
+        return Reply(first, is_replayed=True)
     answers.hold(asked, answered.body)
-    return Response(answered.body, media_type="application/json")
+    return Reply(answered.body)
+
+
+def response_of(made: Reply) -> Response:
+    """Return what is sent of a reply."""
+    headers = {REPLAYED_HEADER: "true"} if made.is_replayed else None
+    return Response(made.body, headers=headers, media_type="application/json")
 
 
 def _stored_id(text: str) -> str:
@@ -153,10 +171,6 @@ StoredId = Annotated[
         json_schema_extra={"pattern": _DESCRIBED_ID},
     ),
 ]
-
-
-def _replayed(answer: str) -> Response:
-    return Response(answer, headers={REPLAYED_HEADER: "true"}, media_type="application/json")
 
 
 @router.get(
@@ -182,7 +196,9 @@ async def get_prediction(
     if store is None:
         raise ProblemError(UNKNOWN_PREDICTION, "This service stores no predictions.")
     stored = await store.get(prediction_id)
-    may_read = stored is not None and (stored.caller == caller.id or Scope.AUDIT in caller.scopes)
+    may_read = stored is not None and (
+        stored.caller == caller.id or KeyScope.AUDIT in caller.scopes
+    )
     if stored is None or not may_read:
         raise ProblemError(UNKNOWN_PREDICTION, "There is none of this id for this caller.")
     return stored_answer(stored)

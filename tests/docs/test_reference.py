@@ -32,7 +32,7 @@ def test_the_architecture_names_every_module_of_every_room() -> None:
         assert all(f"| `{room}.{name}` |" in text for name in there)
 
 
-@pytest.mark.parametrize("name", ["service.headers", "service.predictor", "service.request_log"])
+@pytest.mark.parametrize("name", ["service.headers", "service.predictor", "service.envelope"])
 def test_what_the_way_of_a_request_names_is_there(name: str) -> None:
     assert (ROOT / Path(*name.split("."))).with_suffix(".py").is_file()
     assert f"`{name}`" in ARCHITECTURE.read_text()
