@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from service.keys import Scope
 from tests.server import ROOT, Server, run_service
 
 COMMITTED = ROOT / "openapi.yaml"
@@ -14,7 +15,7 @@ COMMITTED = ROOT / "openapi.yaml"
 
 @dataclass(frozen=True)
 class Guarded:
-    """A server that asks for keys, and a key for it."""
+    """A server that asks for keys, and a key that opens every route."""
 
     server: Server
     key: str
@@ -28,6 +29,7 @@ def description() -> Any:
 @pytest.fixture(scope="session")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     folder = tmp_path_factory.mktemp("contract")
-    made = run_service("keys", "create", "a client", api_keys=folder / "keys")
+    scopes = [word for scope in Scope for word in ("--scope", scope.value)]
+    made = run_service("keys", "create", "a client", *scopes, api_keys=folder / "keys")
     with Server(folder / "log", auth="api-key", api_keys=folder / "keys") as server:
         yield Guarded(server, made.stdout.strip())
