@@ -34,10 +34,11 @@ from service.problems import (
     ProblemError,
     documented,
 )
+from service.routes.concrete import ConcreteRoute
 from service.routes.models import resolve
 from service.settings import Settings
 
-router = APIRouter(tags=["predictions"])
+router = APIRouter(tags=["predictions"], route_class=ConcreteRoute)
 
 _BINARY = {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}
 _TEXT = {"schema": {"type": "string"}}

@@ -21,8 +21,9 @@ from service.problems import (
     documented,
 )
 from service.registry import Registry, ReloadError, UnknownModelError
+from service.routes.concrete import ConcreteRoute
 
-router = APIRouter(tags=["models"])
+router = APIRouter(tags=["models"], route_class=ConcreteRoute)
 
 ModelName = Annotated[
     str,

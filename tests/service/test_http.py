@@ -128,6 +128,8 @@ def test_what_is_not_http_is_refused_and_the_service_goes_on(
         ("DELETE", "/v1/predictions", "POST"),
         ("OPTIONS", "/v1/predictions", "POST"),
         ("BREW", "/v1/predictions", "POST"),
+        ("GET", "/v1/predictions/batch", "POST"),
+        ("GET", "/v1/models/reload", "POST"),
         ("POST", "/v1/models", "GET"),
         ("DELETE", "/v1/models/hsct2-os", "GET"),
         ("POST", "/readyz", "GET"),
