@@ -10,8 +10,8 @@ import hashlib
 import json
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from service.audit.errors import RecordRefusedError
 from service.audit.records import Record, StoredPrediction, microseconds
@@ -34,8 +34,7 @@ def framed(fields: Iterable[str | None]) -> bytes:
     return b"".join(parts)
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """The end of a writer's chain."""
 
     writer: str
@@ -54,11 +53,10 @@ class Link:
         return Link(self.writer, sequence, hashlib.sha256(_ROW + place + body).hexdigest())
 
 
-@dataclass(frozen=True, slots=True)
-class SealedRecord:
-    """A record ready for any place in a chain: its columns but the place, and their bytes."""
+class SealedRecord(NamedTuple):
+    """A record ready for any place in a chain: its columns after `hash`, and their bytes."""
 
-    columns: dict[str, Any]
+    columns: tuple[Any, ...]
     body: bytes
 
 
@@ -71,7 +69,7 @@ def seal(record: Record) -> SealedRecord:
         If a text holds what not every database stores: NUL, or half a surrogate pair.
     """
     salt = secrets.token_hex(_SALT_BYTES)
-    warnings = json.dumps(list(record.warnings))
+    warnings = _json_list(tuple(record.warnings))
     values = (
         salt,
         record.subject_reference,
@@ -80,38 +78,40 @@ def seal(record: Record) -> SealedRecord:
         record.output,
         warnings,
     )
-    covered = {
-        "prediction_id": record.prediction_id,
-        "created_at": microseconds(record.created_at),
-        "caller": record.caller,
-        "request_id": record.request_id,
-        "channel": record.channel,
-        "service_version": record.service_version,
-        "model_id": record.model_id,
-        "model_version": record.model_version,
-        "model_sha256": record.model_sha256,
-    }
+    request = (
+        record.prediction_id,
+        microseconds(record.created_at),
+        record.caller,
+        record.request_id,
+    )
+    served = (
+        record.channel,
+        record.service_version,
+        record.model_id,
+        record.model_version,
+        record.model_sha256,
+    )
     try:
-        framed_values = framed(values)
-        digest = hashlib.sha256(framed_values).hexdigest()
-        body = framed((*map(str, covered.values()), digest))
+        digest = hashlib.sha256(framed(values)).hexdigest()
+        body = framed(map(str, request)) + _framed_once(served) + framed((digest,))
         if record.idempotency is not None:
             record.idempotency.key.encode()
     except UnicodeEncodeError:
         raise RecordRefusedError("a text holds half a surrogate pair") from None
     if _holds_nul(record):
         raise RecordRefusedError("a text holds the character NUL")
-    columns = {
-        **covered,
-        "values_digest": digest,
-        "salt": salt,
-        "subject_reference": record.subject_reference,
-        "input": record.input,
-        "query": record.query,
-        "output": record.output,
-        "warnings": warnings,
-    }
-    return SealedRecord(columns, body)
+    return SealedRecord((*request, *served, digest, *values), body)
+
+
+@lru_cache
+def _json_list(codes: tuple[str, ...]) -> str:
+    return json.dumps(codes)
+
+
+@lru_cache
+def _framed_once(served: tuple[str, ...]) -> bytes:
+    """Return fields framed that are those of many records."""
+    return framed(served)
 
 
 def values_digest(row: StoredPrediction) -> str:
@@ -150,4 +150,4 @@ def _holds_nul(record: Record) -> bool:
         record.output,
         record.idempotency.key if record.idempotency else "",
     )
-    return any("\0" in text for text in texts)
+    return "\0" in "".join(texts)

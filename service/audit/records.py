@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from service.predictions import Answer, Prediction, PredictionQuery, PredictionRequest
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +123,9 @@ COLUMNS = tuple(field.name for field in fields(StoredPrediction))
 
 def microseconds(moment: datetime) -> int:
     """Return a moment as microseconds since 1970, exactly."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    return (moment - _EPOCH) // _MICROSECOND
 
 
 def moment(microseconds: int) -> datetime:
     """Undo `microseconds`."""
-    return _EPOCH + timedelta(microseconds=microseconds)
+    return _EPOCH + microseconds * _MICROSECOND

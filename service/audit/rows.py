@@ -45,21 +45,19 @@ def seal_rows(
         If a text holds what not every database stores: NUL, or half a surrogate pair.
     """
     moment = microseconds(created_at)
-    same = {
-        "created_at": moment,
-        "caller": shared.caller,
-        "request_id": shared.request_id,
-        "channel": shared.channel,
-        "service_version": shared.service_version,
-        "model_id": shared.model_id,
-        "model_version": shared.model_version,
-        "model_sha256": shared.model_sha256,
-        "query": shared.query,
-        "warnings": _NO_WARNINGS,
-    }
+    place = (
+        moment,
+        shared.caller,
+        shared.request_id,
+        shared.channel,
+        shared.service_version,
+        shared.model_id,
+        shared.model_version,
+        shared.model_sha256,
+    )
     if any("\0" in text for texts in (inputs, outputs, references or ()) for text in texts if text):
         raise RecordRefusedError("a text holds the character NUL")
-    framed_place = framed((str(moment), *list(map(str, same.values()))[1:-2]))
+    framed_place = framed(map(str, place))
     framed_query, framed_warnings = framed((shared.query,)), framed((_NO_WARNINGS,))
     salts = secrets.token_hex(_SALT_BYTES * len(prediction_ids))
     size = 2 * _SALT_BYTES
@@ -69,15 +67,8 @@ def seal_rows(
         reference = references[at] if references else None
         values = framed((salt, reference, inputs[at])) + framed_query + framed((outputs[at],))
         digest = hashlib.sha256(values + framed_warnings).hexdigest()
-        columns = {
-            **same,
-            "prediction_id": prediction_id,
-            "values_digest": digest,
-            "salt": salt,
-            "subject_reference": reference,
-            "input": inputs[at],
-            "output": outputs[at],
-        }
+        asked, output = inputs[at], outputs[at]
+        stored = (digest, salt, reference, asked, shared.query, output, _NO_WARNINGS)
         body = framed((prediction_id,)) + framed_place + framed((digest,))
-        sealed.append(SealedRecord(columns, body))
+        sealed.append(SealedRecord((prediction_id, *place, *stored), body))
     return sealed

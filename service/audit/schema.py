@@ -4,8 +4,6 @@ Digests and signatures are stored as hexadecimal text and JSON as text, so that 
 database client shows what is there.
 """
 
-from collections.abc import Sequence
-from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import (
@@ -20,7 +18,6 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    insert,
     text,
 )
 
@@ -124,14 +121,11 @@ class PreparedInsert:
     """An insert compiled once: on every commit's path, compiling costs more than inserting."""
 
     def __init__(self, table: Table, dialect: Dialect) -> None:
-        compiled = insert(table).compile(dialect=dialect)
-        self._sql = str(compiled)
-        names = getattr(compiled, "positiontup", None)
-        self._in_order = itemgetter(*names) if names else None
+        mark = "?" if dialect.paramstyle == "qmark" else "%s"
+        names = ", ".join(table.columns.keys())
+        marks = ", ".join([mark] * len(table.columns))
+        self._sql = f"INSERT INTO {table.name} ({names}) VALUES ({marks})"  # noqa: S608  constants
 
-    def execute(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
-        """Insert rows that each hold every column."""
-        if self._in_order:
-            connection.exec_driver_sql(self._sql, [self._in_order(row) for row in rows])
-        else:
-            connection.exec_driver_sql(self._sql, list(rows))
+    def execute(self, connection: Connection, rows: list[tuple[Any, ...]]) -> None:
+        """Insert rows, each with every column in the table's order."""
+        connection.exec_driver_sql(self._sql, rows)

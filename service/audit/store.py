@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from service.audit import feedback, lookup
 from service.audit.chain import SealedRecord, seal
@@ -15,7 +15,7 @@ from service.audit.migrations import upgrade
 from service.audit.records import FirstAnswer, Record, StoredPrediction
 from service.audit.signing import Signer
 from service.audit.waiting import WaitingQueue
-from service.audit.writer import Waiting, Writer
+from service.audit.writer import IdempotencyRow, Waiting, Writer
 
 T = TypeVar("T")
 
@@ -95,19 +95,19 @@ class Store:
             If a text cannot be stored.
         """
         keys = [
-            {
-                "caller": record.caller,
-                "key": record.idempotency.key,
-                "request_digest": record.idempotency.request_digest,
-                "prediction_id": record.prediction_id,
-            }
+            (
+                record.caller,
+                record.idempotency.key,
+                record.idempotency.request_digest,
+                record.prediction_id,
+            )
             for record in records
             if record.idempotency is not None
         ]
         await self.append_sealed([seal(r) for r in records], keys)
 
     async def append_sealed(
-        self, rows: Sequence[SealedRecord], keys: Sequence[dict[str, Any]] = ()
+        self, rows: Sequence[SealedRecord], keys: Sequence[IdempotencyRow] = ()
     ) -> None:
         """Store records that are sealed already, as `append` does."""
         if not rows:

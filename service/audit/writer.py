@@ -34,13 +34,16 @@ from service.audit.waiting import WaitingQueue
 
 _SECONDS_TO_RETRY_SIGNING = 5.0
 
+IdempotencyRow = tuple[str, str, str, str]
+"""Caller, key, request digest and prediction id."""
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """Rows that wait to be stored together, and the future of the loop that awaits them."""
 
     rows: Sequence[SealedRecord]
-    keys: Sequence[dict[str, Any]]
+    keys: Sequence[IdempotencyRow]
     loop: asyncio.AbstractEventLoop
     stored: asyncio.Future[None]
 
@@ -203,20 +206,15 @@ class Writer:
 
 def _linked(
     end: Link, batch: Sequence[Waiting]
-) -> tuple[Link, list[dict[str, Any]], list[dict[str, Any]]]:
-    rows: list[dict[str, Any]] = []
-    keys: list[dict[str, Any]] = []
+) -> tuple[Link, list[tuple[Any, ...]], list[IdempotencyRow]]:
+    rows: list[tuple[Any, ...]] = []
+    keys: list[IdempotencyRow] = []
     for waiting in batch:
         keys += waiting.keys
-        for sealed in waiting.rows:
-            end = end.next(sealed.body)
-            columns = sealed.columns
-            columns["writer"] = end.writer
-            columns["sequence"] = end.sequence
-            columns["hash"] = end.hash
-            rows.append(columns)
-    # In one order everywhere, or two replicas that insert the same keys lock each other out.
-    keys.sort(key=lambda key: (key["caller"], key["key"]))
+        for columns, body in waiting.rows:
+            end = end.next(body)
+            rows.append((end.writer, end.sequence, end.hash, *columns))
+    keys.sort()  # in one order everywhere, or two replicas with the same keys lock each other out
     return end, rows, keys
 
 
