@@ -28,6 +28,7 @@ class Store:
     def __init__(self, writer: Writer, queue: WaitingQueue[Waiting], url: str) -> None:
         self._writer = writer
         self._queue = queue
+        self._waking: asyncio.AbstractEventLoop | None = None
         self._reader = open_reader(url, _READERS)
         self._feedback = open_writer(url)
         self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="audit-reader")
@@ -115,7 +116,9 @@ class Store:
         loop = asyncio.get_running_loop()
         stored: asyncio.Future[None] = loop.create_future()
         self._queue.put(Waiting(rows, keys, loop, stored), len(rows))
-        loop.call_soon(self._queue.wake)  # after the other requests of this turn of the loop
+        if self._waking is not loop:
+            self._waking = loop
+            loop.call_soon(self._wake)  # after the other requests of this turn of the loop
         await stored
 
     async def get(self, prediction_id: str) -> StoredPrediction | None:
@@ -143,6 +146,10 @@ class Store:
         self._threads.shutdown()
         self._reader.dispose()
         self._feedback.dispose()
+
+    def _wake(self) -> None:
+        self._waking = None
+        self._queue.wake()
 
     async def _read(self, read: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, read)

@@ -25,7 +25,8 @@ class WaitingQueue(Generic[T]):
         self._closed = False
         self._oldest: float | None = None
         self._oldest_taken: float | None = None
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()  # taken itself where nothing is waited for: that is cheaper
+        self._changed = threading.Condition(self._lock)
 
     @property
     def rows(self) -> int:
@@ -35,7 +36,7 @@ class WaitingQueue(Generic[T]):
     @property
     def lag_seconds(self) -> float:
         """How long the oldest row has been here: waiting, or taken and not yet done with."""
-        with self._changed:
+        with self._lock:
             since = [at for at in (self._oldest_taken, self._oldest) if at is not None]
         return time.monotonic() - min(since) if since else 0.0
 
@@ -49,7 +50,7 @@ class WaitingQueue(Generic[T]):
         StoreUnavailableError
             If the queue is closed.
         """
-        with self._changed:
+        with self._lock:
             if self._closed:
                 raise StoreUnavailableError("the audit store is closed")
             if self._rows and self._rows + rows > self._limit:

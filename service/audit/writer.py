@@ -10,8 +10,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from sqlalchemy import Connection, Engine, func, select
@@ -38,8 +37,7 @@ IdempotencyRow = tuple[str, str, str, str]
 """Caller, key, request digest and prediction id."""
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(NamedTuple):
     """Rows that wait to be stored together, and the future of the loop that awaits them."""
 
     rows: Sequence[SealedRecord]
