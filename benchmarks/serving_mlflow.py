@@ -4,6 +4,7 @@ MLflow is in no lock of ours: it is installed from PyPI where this contest is as
 """
 
 import json
+import os
 import subprocess
 import sys
 from importlib.metadata import version
@@ -35,6 +36,8 @@ def service(folder: Path, model: Path) -> Service:
         [*command, "-p", str(port), "-w", "1", "--env-manager", "local"],
         port,
         folder / "mlflow.log",
+        # MLflow starts the `uvicorn` that it finds on the path.
+        settings={"PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}"},
         path="/invocations",
         body=_BODY,
     )
