@@ -40,9 +40,7 @@ class Design:
         compared with its first value, ECOG with `ecog_reference`, any other
         covariate with the cohort's mean on the transformed scale.
         """
-        positive = np.where(numbers > 0, numbers, np.inf).min(axis=0)
-        shifted = [COVARIATES[name].transform is Transform.SHIFTED_LOG for name in names]
-        shift = np.where(shifted, positive / 2, 0.0)
+        shift = shifts_of(names, numbers)
         ones = np.ones(len(names))
         raw = cls(names, shift, 0 * ones, ones, numbers.min(axis=0), numbers.max(axis=0), 0 * ones)
         transformed = raw.standardise(numbers)
@@ -62,8 +60,7 @@ class Design:
 
     def standardise(self, numbers: Floats) -> Floats:
         """Transform, centre and scale numbers of shape (..., p); NaN stays NaN."""
-        transformed = np.array(numbers, dtype=np.float64)
-        np.log(transformed + self.shift, out=transformed, where=self._is_logged)
+        transformed = transform(numbers, self._is_logged, self.shift)
         standardised: Floats = (transformed - self.mean) / self.sd
         return standardised
 
@@ -77,9 +74,7 @@ class Design:
 
     @cached_property
     def _is_logged(self) -> NDArray[np.bool_]:
-        return np.array(
-            [COVARIATES[name].transform is not Transform.IDENTITY for name in self.names]
-        )
+        return is_logged(self.names)
 
     def unstandardise(self, column: int, standardised: float) -> float:
         """Undo `standardise` for one covariate."""
@@ -87,3 +82,22 @@ class Design:
         if COVARIATES[self.names[column]].transform is Transform.IDENTITY:
             return transformed
         return float(np.exp(transformed) - self.shift[column])
+
+
+def shifts_of(names: tuple[str, ...], numbers: Floats) -> Floats:
+    """Return c of log(x + c), shape (..., p): half the smallest positive of (..., n, p)."""
+    positive = np.where(numbers > 0, numbers, np.inf).min(axis=-2)
+    shifted = [COVARIATES[name].transform is Transform.SHIFTED_LOG for name in names]
+    return np.where(shifted, positive / 2, 0.0)
+
+
+def is_logged(names: tuple[str, ...]) -> NDArray[np.bool_]:
+    """Return of which covariates the logarithm is modelled, shape (p,)."""
+    return np.array([COVARIATES[name].transform is not Transform.IDENTITY for name in names])
+
+
+def transform(numbers: Floats, is_logged: NDArray[np.bool_], shift: Floats) -> Floats:
+    """Return numbers of shape (..., p) with some columns replaced by log(x + shift)."""
+    transformed = np.array(numbers, dtype=np.float64)
+    np.log(transformed + shift, out=transformed, where=is_logged)
+    return transformed

@@ -80,14 +80,17 @@ class Cohort:
 
     def in_canonical_order(self) -> "Cohort":
         """Sort the rows by their content, so that nothing depends on the order of a file."""
-        order = np.lexsort((*self.numbers.T[::-1], self.death, self.months))
+        return self.take(np.lexsort((*self.numbers.T[::-1], self.death, self.months)))
+
+    def take(self, rows: NDArray[np.intp]) -> "Cohort":
+        """Return some rows, or some of them more than once."""
         remission = self.complete_remission
         return replace(
             self,
-            numbers=self.numbers[order],
-            months=self.months[order],
-            death=self.death[order],
-            complete_remission=None if remission is None else remission[order],
+            numbers=self.numbers[rows],
+            months=self.months[rows],
+            death=self.death[rows],
+            complete_remission=None if remission is None else remission[rows],
         )
 
     def digest(self, names: tuple[str, ...] | None = None) -> str:

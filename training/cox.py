@@ -179,7 +179,7 @@ class RiskSets:
         ----------
         hessian : shape (p, p), information plus penalty
         """
-        return is_flat(hessian, self._spread, len(self._group_of_death))
+        return bool(is_flat(hessian, self._spread, len(self._group_of_death)))
 
     def _relative_hazard(self, coefficients: Floats) -> tuple[Floats, Floats]:
         """Return the linear predictor less its maximum, and its exponential.
@@ -213,10 +213,17 @@ class RiskSets:
         return exposure
 
 
-def is_flat(hessian: Floats, spread: Floats, deaths: int) -> bool:
-    """Whether covariates of this spread, shape (p,), carry next to no information somewhere."""
-    scaled = hessian / np.outer(spread, spread)
-    return not np.linalg.eigvalsh(scaled)[0] > FLAT * deaths
+def is_flat(hessian: Floats, spread: Floats, deaths: int | Floats) -> NDArray[np.bool_]:
+    """Whether covariates carry next to no information somewhere.
+
+    Parameters
+    ----------
+    hessian : shape (..., p, p), information plus penalty
+    spread : shape (..., p), standard deviations of the covariates
+    deaths : shape (...), how many
+    """
+    scaled = hessian / (spread[..., :, None] * spread[..., None, :])
+    return np.asarray(~(np.linalg.eigvalsh(scaled)[..., 0] > FLAT * deaths))
 
 
 class Likelihood(Protocol):

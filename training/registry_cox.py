@@ -146,4 +146,4 @@ class RegistryRiskSets:
 
     def is_flat(self, hessian: Floats) -> bool:
         """Whether a likelihood is flat in some direction, as `training.cox.RiskSets` says it."""
-        return is_flat(hessian, self._spread, len(self._deaths))
+        return bool(is_flat(hessian, self._spread, len(self._deaths)))

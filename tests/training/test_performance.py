@@ -24,7 +24,6 @@ from training.cohort import Cohort
 from training.cox import RiskSets, Ties, fit_newton, newton_step
 from training.validation.calibration import calibrate, calibration_groups
 from training.validation.decision import THRESHOLDS, net_benefit, net_benefit_of_treating_everybody
-from training.validation.internal import take_rows
 from training.validation.performance import (
     AUC,
     BRIER,
@@ -60,10 +59,10 @@ def judged_on_even_rows(name: str) -> tuple[Cohort, Outcome, Grid, Predicted]:
     """Fit the odd rows of a real cohort and predict the even ones, as the R script does."""
     cohort = cohort_of(COHORTS[name]())
     odd, even = np.arange(len(cohort.months))[::2], np.arange(len(cohort.months))[1::2]
-    model = CoxProcedure(penalty=0.0)(take_rows(cohort, odd), odd, 0)
-    test = take_rows(cohort, even)
+    model = CoxProcedure(penalty=0.0)(cohort.take(odd), odd, 0)
+    test = cohort.take(even)
     outcome = Outcome.of(test.months, test.death)
-    test = take_rows(test, outcome.order)
+    test = test.take(outcome.order)
     grid = Grid.of(outcome, HORIZONS, 24.0)
     predicted = Predicted(
         model.linear_predictor(test.numbers)[None], model.survival(test.numbers, grid.months)[None]
@@ -245,7 +244,7 @@ def test_batched_regressions_are_newton_fits_of_the_replicated_rows(seed: int):
     outcome = Outcome.of(months, rng.random(n) < 0.8)
     z = z[:, outcome.order]
     drawn = np.sort(rng.integers(0, n, (3, n)), axis=1)
-    found = regress(outcome, drawn, z, np.array([5.0, 9.5]))
+    found = regress(outcome, drawn, z, np.array([5.0, 9.5]), start=np.array([1.0, 0.0]))
     for b in range(3):
         rows = drawn[b]
         risk_sets = RiskSets(z[b, rows], outcome.months[rows], outcome.death[rows])
@@ -260,7 +259,8 @@ def test_a_regression_without_a_maximum_is_not_a_number():
     months = np.arange(1.0, 21)
     outcome = Outcome.of(months, months <= 10)
     z = np.stack([(months <= 10).astype(float), np.sin(months)])[..., None]
-    found = regress(outcome, np.repeat(np.arange(20)[None], 2, axis=0), z, np.array([5.0]))
+    drawn = np.repeat(np.arange(20)[None], 2, axis=0)
+    found = regress(outcome, drawn, z, np.array([5.0]), start=np.ones(1))
     assert np.isnan(found.coefficients[:, 0]).tolist() == [True, False]
 
 

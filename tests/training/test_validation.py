@@ -17,7 +17,6 @@ from training.penalty import choose_penalty
 from training.validation.bench import CALIBRATION_SLOPE
 from training.validation.decision import THRESHOLDS
 from training.validation.internal import (
-    take_rows,
     validate_internally,
     validate_procedure,
 )
@@ -100,7 +99,7 @@ def test_the_same_seed_gives_the_same_answer_with_one_job_and_with_two():
 
 def test_the_order_of_the_file_changes_nothing():
     cohort = cohort_of(rows(72))
-    backwards = take_rows(cohort, np.arange(72)[::-1])
+    backwards = cohort.take(np.arange(72)[::-1])
     assert validated(backwards, resamples=20) == validated(cohort, resamples=20)
 
 

@@ -24,6 +24,7 @@ from training.validation.performance import (
     observed_expected,
 )
 from training.validation.procedure import Predictor
+from training.validation.refit import predict
 
 Floats = NDArray[np.float64]
 
@@ -53,7 +54,7 @@ class Bench:
         last = float(reached[-1])
         horizons = np.array([months for months in HORIZONS_MONTHS if months <= last])
         grid = Grid.of(outcome, horizons, min(LONGEST_RESTRICTED_MEAN_MONTHS, last))
-        return cls(cohort, outcome, grid, predict(model, cohort, grid))
+        return cls(cohort, outcome, grid, predict(model, cohort, grid.months))
 
     @property
     def size(self) -> int:
@@ -122,11 +123,3 @@ class Bench:
             self.points,
         )
         return slopes[:, None], curves.reshape(len(drawn), -1)
-
-
-def predict(model: Predictor, cohort: Cohort, grid: Grid) -> Predicted:
-    """Return what one model predicts for a cohort."""
-    return Predicted(
-        model.linear_predictor(cohort.numbers)[None],
-        model.survival(cohort.numbers, grid.months)[None],
-    )

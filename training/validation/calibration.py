@@ -59,15 +59,15 @@ def calibrate(
     """
     centre = linear_predictor.mean(axis=1, keepdims=True)
     centred = linear_predictor - centre
-    slopes = regress(outcome, drawn, centred[..., None], horizons).coefficients[:, 0]
+    line = regress(outcome, drawn, centred[..., None], horizons, start=np.ones(1))
     knots = np.quantile(centred, _KNOTS, axis=1).T
-    smooth = regress(outcome, drawn, _spline(centred, knots), horizons)
+    smooth = regress(outcome, drawn, _spline(centred, knots), horizons, start=np.array([1.0, 0.0]))
     offset = np.median(_log_log(survival) - centred[..., None], axis=1)
     at = _log_log(grid) - offset[..., None]
     size = len(drawn)
     covariates = _spline(at.reshape(size, -1), knots).reshape(*at.shape, 2)
     effect = np.clip(np.einsum("bhgq,bq->bhg", covariates, smooth.coefficients), -50, 50)
-    return slopes, np.exp(-smooth.hazard[..., None] * np.exp(effect))
+    return line.coefficients[:, 0], np.exp(-smooth.hazard[..., None] * np.exp(effect))
 
 
 def _log_log(survival: Floats) -> Floats:

@@ -27,10 +27,11 @@ from model.errors import FitError
 from training.cohort import Cohort
 from training.penalty import REPEATS, STRENGTHS
 from training.validation import decision
-from training.validation.bench import CALIBRATION_SLOPE, Bench, predict
+from training.validation.bench import CALIBRATION_SLOPE, Bench
 from training.validation.calibration import calibration_groups
-from training.validation.performance import OBSERVED_EXPECTED, Indices, Outcome, Predicted, Samples
+from training.validation.performance import OBSERVED_EXPECTED, Outcome, Samples
 from training.validation.procedure import CoxProcedure, Predictor, Procedure
+from training.validation.refit import OneByOne, Refit, Together
 
 if TYPE_CHECKING:  # or each worker process would load scikit-survival, which it does not use
     from training.fit import Options
@@ -38,6 +39,8 @@ if TYPE_CHECKING:  # or each worker process would load scikit-survival, which it
 Floats = NDArray[np.float64]
 
 _AT_ONCE = 100
+_TOGETHER = 500
+"""Patients up to whom resamples are fitted together: in more, numpy's calls take no time."""
 _FEWEST_RESAMPLES = 2
 _CALIBRATION = (CALIBRATION_SLOPE, OBSERVED_EXPECTED)
 
@@ -75,9 +78,12 @@ def validate_internally(
     in_order = _in_order_of_time(cohort)
     with _threads().limit(limits=1):
         model = whole(in_order, np.arange(len(in_order.months)), options.seed)
-    return validate_procedure(
+    refit: Refit = OneByOne(inside)
+    if options.penalty is not None and len(in_order.months) <= _TOGETHER:
+        refit = Together(options.ties, options.penalty)
+    return _validate(
         in_order,
-        inside,
+        refit,
         model,
         resamples=resamples,
         seed=seed,
@@ -111,7 +117,28 @@ def validate_procedure(
         If a measure of the model is undefined in the cohort, or next to no resample
         could be fitted.
     """
-    bench = Bench.of(_in_order_of_time(cohort), model)
+    return _validate(
+        _in_order_of_time(cohort),
+        OneByOne(procedure),
+        model,
+        resamples=resamples,
+        seed=seed,
+        jobs=jobs,
+        on_progress=on_progress,
+    )
+
+
+def _validate(
+    in_order: Cohort,
+    refit: Refit,
+    model: Predictor,
+    *,
+    resamples: int,
+    seed: int,
+    jobs: int,
+    on_progress: Callable[[int], None],
+) -> InternalValidation:
+    bench = Bench.of(in_order, model)
     apparent = bench.evaluate(np.arange(bench.size)[None], bench.predicted)[0]
     if not np.isfinite(apparent).all():
         raise FitError(
@@ -121,31 +148,19 @@ def validate_procedure(
     parts: list[_Part] = []
     with parallel_config(backend="loky", inner_max_num_threads=1):
         run = Parallel(n_jobs=min(jobs, len(starts)), return_as="generator")(
-            delayed(_resample)(bench, procedure, seed, range(i, min(i + _AT_ONCE, resamples)))
+            delayed(_resample)(bench, refit, seed, range(i, min(i + _AT_ONCE, resamples)))
             for i in starts
         )
-        for part in run:
-            parts.append(part)
-            on_progress(part.tried)
+        for some in run:
+            parts += some
+            on_progress(sum(part.tried for part in some))
     return _assemble(bench, apparent, parts, seed)
 
 
 def _in_order_of_time(cohort: Cohort) -> Cohort:
     """Sort so that nothing depends on the order of a file, deaths before censorings."""
     canonical = cohort.in_canonical_order()
-    return take_rows(canonical, Outcome.of(canonical.months, canonical.death).order)
-
-
-def take_rows(cohort: Cohort, rows: Indices) -> Cohort:
-    """Return some rows of a cohort, or some of them more than once."""
-    remission = cohort.complete_remission
-    return replace(
-        cohort,
-        numbers=cohort.numbers[rows],
-        months=cohort.months[rows],
-        death=cohort.death[rows],
-        complete_remission=None if remission is None else remission[rows],
-    )
+    return canonical.take(Outcome.of(canonical.months, canonical.death).order)
 
 
 @cache
@@ -172,53 +187,39 @@ class _Part:
     failures: list[str]
 
 
-def _resample(bench: Bench, procedure: Procedure, seed: int, numbers: range) -> _Part:
+def _resample(bench: Bench, refit: Refit, seed: int, numbers: range) -> list[_Part]:
+    step = bench.models_at_once
     with _threads().limit(limits=1):
-        drawn, models, failures = [], [], []
-        for number in numbers:
-            rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number,)))
-            patients = np.sort(rng.integers(0, bench.size, bench.size))
-            resample, inner_seed = take_rows(bench.cohort, patients), int(rng.integers(2**32))
-            try:
-                models.append(procedure(resample, patients, inner_seed))
-            except FitError as error:
-                failures.append(error.code)
-            else:
-                drawn.append(patients)
-        judged = [
-            _judge(bench, np.array(drawn[first : first + step]), models[first : first + step])
-            for step in (bench.models_at_once,)
-            for first in range(0, len(models), step)
+        return [
+            _judge(bench, refit, seed, numbers[first : first + step])
+            for first in range(0, len(numbers), step)
         ]
-    if not judged:
+
+
+def _judge(bench: Bench, refit: Refit, seed: int, numbers: range) -> _Part:
+    """Draw some resamples, refit, and judge the models together."""
+    generators = [
+        np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number,)))
+        for number in numbers
+    ]
+    drawn = np.sort([rng.integers(0, bench.size, bench.size) for rng in generators], axis=1)
+    inner_seeds = [int(rng.integers(2**32)) for rng in generators]
+    refits = refit(bench.cohort, drawn, inner_seeds, bench.grid.months)
+    drawn, predicted = drawn[refits.is_fitted], refits.predicted.of(refits.is_fitted)
+    size = len(drawn)
+    if not size:
         nothing = np.empty((0, 0))
-        return _Part(len(numbers), nothing, nothing, nothing, failures)
-    three = [np.concatenate(parts) for parts in zip(*judged, strict=True)]
-    defined = np.all([np.isfinite(part).all(axis=1) for part in three], axis=0)
-    failures += ["undefined_measure"] * int((~defined).sum())
-    refitted, tested, original = (part[defined] for part in three)
-    return _Part(len(numbers), refitted, tested, original, failures)
-
-
-def _judge(
-    bench: Bench, drawn: Indices, models: Sequence[Predictor]
-) -> tuple[Floats, Floats, Floats]:
-    each = [predict(model, bench.cohort, bench.grid) for model in models]
-    predicted = Predicted(
-        np.concatenate([one.linear_predictor for one in each]),
-        np.concatenate([one.survival for one in each]),
-    )
-    size = len(models)
-    original = Predicted(
-        np.repeat(bench.predicted.linear_predictor, size, axis=0),
-        np.repeat(bench.predicted.survival, size, axis=0),
-    )
+        return _Part(len(numbers), nothing, nothing, nothing, refits.failures)
     everybody = np.repeat(np.arange(bench.size)[None], size, axis=0)
-    return (
+    three = [
         bench.evaluate(drawn, predicted),
         bench.evaluate(everybody, predicted),
-        bench.evaluate_calibration(drawn, original),
-    )
+        bench.evaluate_calibration(drawn, bench.predicted.of(np.zeros(size, dtype=np.intp))),
+    ]
+    defined = np.all([np.isfinite(part).all(axis=1) for part in three], axis=0)
+    refitted, tested, original = (part[defined] for part in three)
+    failures = [*refits.failures, *["undefined_measure"] * int((~defined).sum())]
+    return _Part(len(numbers), refitted, tested, original, failures)
 
 
 def _assemble(

@@ -170,6 +170,10 @@ class Predicted:
     linear_predictor: Floats
     survival: Floats
 
+    def of(self, models: Indices | NDArray[np.bool_]) -> "Predicted":
+        """Return what some of the models predict."""
+        return Predicted(self.linear_predictor[models], self.survival[models])
+
 
 def measure_names(grid: Grid) -> list[tuple[str, float | None]]:
     """Name the measures that `measures` returns, each with its horizon in months."""

@@ -1,7 +1,7 @@
-"""Cox regressions of the outcome on what was predicted, many resamples at once.
+"""Cox regressions of many resamples at once.
 
-A regression on one or two functions of the linear predictor is small: nearly all its time
-would go into calling numpy. Here the resamples of a batch share each call.
+In small cohorts nearly all the time of a regression would go into calling numpy. Here the
+resamples of a batch share each call.
 """
 
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from training.cox import Ties, is_flat
 from training.validation.performance import Indices, Outcome
 
 Floats = NDArray[np.float64]
@@ -27,108 +28,142 @@ class Regression:
     ----------
     coefficients : shape (B, q); NaN where the likelihood has no maximum within reach
     hazard : shape (B, h), cumulative, for covariates that are 0
+    is_flat : shape (B,), whether the likelihood was flat in some direction where it settled
     """
 
     coefficients: Floats
     hazard: Floats
+    is_flat: NDArray[np.bool_]
 
 
 class DrawnRiskSets:
-    """Risk sets of B resamples, each in order of time, for Efron's form of the likelihood."""
+    """Risk sets of B resamples, each in order of time."""
 
-    def __init__(self, outcome: Outcome, drawn: Indices) -> None:
+    def __init__(self, outcome: Outcome, drawn: Indices, ties: Ties = Ties.EFRON) -> None:
         """Place the resamples.
 
         Parameters
         ----------
         outcome : of the n patients
         drawn : shape (B, n), places in the outcome, each row ascending
+        ties : Efron's or Breslow's form
         """
-        self._drawn = drawn
-        group = outcome.group[drawn]
-        place = np.broadcast_to(np.arange(drawn.shape[1]), drawn.shape)
-        opens = np.concatenate([np.full((len(group), 1), True), group[:, 1:] != group[:, :-1]], 1)
-        start = np.maximum.accumulate(np.where(opens, place, 0), axis=1)
-        closes = np.concatenate([opens[:, 1:], np.full((len(group), 1), True)], 1)
-        later = np.where(closes, place + 1, drawn.shape[1])[:, ::-1]
-        last = np.minimum.accumulate(later, axis=1)[:, ::-1] - 1
-        self._first = _flat(start)
-        self._last = _flat(last)
-        self.death: NDArray[np.bool_] = outcome.death[drawn]
+        size, n = drawn.shape
+        self._drawn = _flat(drawn, n)
         self.months: Floats = outcome.months[drawn]
-        tied = self._sum_over_group(self.death[..., None].astype(np.float64))[..., 0]
+        self.death: Floats = outcome.death[drawn].astype(np.float64)
+        group = outcome.group[drawn]
+        opens = np.full((size, n + 1), True)
+        opens[:, 1:-1] = group[:, 1:] != group[:, :-1]
+        place = np.arange(n)
+        first = np.maximum.accumulate(np.where(opens[:, :-1], place, 0), axis=1)
+        later = np.where(opens[:, 1:], place + 1, n)
+        end = np.minimum.accumulate(later[:, ::-1], axis=1)[:, ::-1]
+        deaths = np.concatenate([np.zeros((size, 1)), self.death.cumsum(axis=1)], axis=1)
+        tied = np.take_along_axis(deaths, end, 1) - np.take_along_axis(deaths, first, 1)
         # Deaths stand first among those of one time, so the place in it counts them.
-        self._fraction = np.where(self.death, (place - start) / np.maximum(tied, 1), 0.0)
+        self._fraction: Floats = self.death * (place - first) / np.maximum(tied, 1)
+        if ties is Ties.BRESLOW:
+            self._fraction = np.zeros_like(self._fraction)
+        self._first = _flat(first, n + 1)
+        self._end = _flat(end, n + 1)
+        self._outlived = _flat(first + tied.astype(np.intp), n + 1)
 
     def take(self, values: Floats) -> Floats:
         """Replicate values of the patients, shape (B, n, q), as they were drawn."""
-        return _pick(values, _flat(self._drawn))
+        return values.reshape(-1, values.shape[2]).take(self._drawn, axis=0)
 
     def sums(self, values: Floats) -> Floats:
-        """Return for each row the sum over the risk set that its death is compared with."""
-        suffix = np.cumsum(values[:, ::-1], axis=1)[:, ::-1]
-        own = self._sum_over_group(values * self.death[..., None])
-        difference: Floats = _pick(suffix, self._first) - self._fraction[..., None] * own
-        return difference
+        """Return for each row the sum over the risk set that its death is compared with.
 
-    def _sum_over_group(self, values: Floats) -> Floats:
-        total = np.cumsum(values, axis=1)
-        before = _pick(total - values, self._first)
-        difference: Floats = _pick(total, self._last) - before
-        return difference
+        The l-th of d tied deaths finds l/d of the way gone from all who are at risk to those
+        who outlive the time (Efron 1977).
+        """
+        size, n, q = values.shape
+        from_here = np.zeros((size, n + 1, q))
+        np.cumsum(values[:, ::-1], axis=1, out=from_here[:, -2::-1])
+        from_here = from_here.reshape(-1, q)
+        fraction = self._fraction[..., None]
+        sums: Floats = from_here.take(self._first, axis=0) * (1 - fraction)
+        sums += from_here.take(self._outlived, axis=0) * fraction
+        return sums
+
+    def exposure(self, steps: Floats) -> Floats:
+        """Return the hazard that each row was exposed to, of the steps of all deaths, (B, n)."""
+        until_end = _running(steps).take(self._end)
+        reduced = _running(self._fraction * steps)
+        exposure: Floats = until_end - self.death * (
+            reduced.take(self._end) - reduced.take(self._first)
+        )
+        return exposure
 
 
-def _flat(places: Indices) -> Indices:
-    """Turn places within each of B rows of n into places among all B n."""
-    size, n = places.shape
-    flat: Indices = (places + n * np.arange(size)[:, None]).ravel()
+def _flat(places: Indices, length: int) -> Indices:
+    """Turn places within each of B rows of a length into places among all."""
+    flat: Indices = places + length * np.arange(len(places))[:, None]
     return flat
 
 
-def _pick(values: Floats, flat: Indices) -> Floats:
-    return values.reshape(-1, values.shape[2]).take(flat, axis=0).reshape(values.shape)
+def _running(values: Floats) -> Floats:
+    """Return the sums of shape (B, n + 1) of values of shape (B, n), from 0 to all of them."""
+    running = np.zeros((len(values), values.shape[1] + 1))
+    np.cumsum(values, axis=1, out=running[:, 1:])
+    return running
 
 
-def regress(outcome: Outcome, drawn: Indices, covariates: Floats, horizons: Floats) -> Regression:
-    """Fit B Cox regressions by Newton steps from (1, 0, ...), as R's ``coxph`` (Efron).
+def regress(
+    outcome: Outcome,
+    drawn: Indices,
+    covariates: Floats,
+    horizons: Floats,
+    *,
+    start: Floats,
+    penalty: Floats | None = None,
+    ties: Ties = Ties.EFRON,
+) -> Regression:
+    """Fit B Cox regressions by Newton steps, as R's ``coxph``.
 
     Parameters
     ----------
     outcome : of the n patients
     drawn : shape (B, n), places in the outcome, each row ascending
-    covariates : shape (B, n, q), of the n patients, q at most 2; a covariate that is 0
-        throughout has the coefficient 0
+    covariates : shape (B, n, q), of the n patients; a covariate that is 0 throughout a
+        resample has the coefficient 0 there
     horizons : shape (h,), months
+    start : shape (q,), where to begin
+    penalty : shape (B, q), α of ½ Σ αⱼ βⱼ²; default none
+    ties : Efron's or Breslow's form
     """
-    beta = np.zeros((len(drawn), covariates.shape[2]))
-    beta[:, 0] = 1.0
-    hazard = np.empty((len(drawn), len(horizons)))
-    going = np.arange(len(drawn))
+    size, _, q = covariates.shape
+    alpha = np.zeros((size, q)) if penalty is None else penalty
+    beta = np.tile(start, (size, 1))
+    hazard, flat = np.empty((size, len(horizons))), np.empty(size, dtype=bool)
+    going = np.arange(size)
     # Most resamples settle soon; the few others go on by themselves.
     for steps in (_USUAL_STEPS, _MOST_STEPS - _USUAL_STEPS):
-        problem = _Problem(DrawnRiskSets(outcome, drawn[going]), covariates[going])
+        risk_sets = DrawnRiskSets(outcome, drawn[going], ties)
+        problem = _Problem(risk_sets, covariates[going], alpha[going])
         with np.errstate(all="ignore"):  # a resample without a maximum ends as NaN
             beta[going], length = problem.newton(beta[going], steps)
-            hazard[going] = problem.hazard(beta[going], horizons)
+            hazard[going], flat[going] = problem.hazard(beta[going], horizons), problem.is_flat()
         going = going[~(length < _SETTLED)]
         if not len(going):
             break
     beta[going], hazard[going] = np.nan, np.nan
-    return Regression(beta, hazard)
+    return Regression(beta, hazard, flat)
 
 
 class _Problem:
-    """Covariates as drawn, with the products whose sums the likelihood is made of."""
+    """Covariates as drawn, and what was last found of the likelihood."""
 
-    def __init__(self, risk_sets: DrawnRiskSets, covariates: Floats) -> None:
+    def __init__(self, risk_sets: DrawnRiskSets, covariates: Floats, penalty: Floats) -> None:
         self._risk_sets = risk_sets
-        x = risk_sets.take(covariates)
-        size, n, q = x.shape
-        products = (x[..., :, None] * x[..., None, :]).reshape(size, n, q * q)
-        self._x = x
-        self._basis = np.concatenate([np.ones((size, n, 1)), x, products], axis=2)
-        self._idle = np.eye(q) * np.all(x == 0, axis=1)[:, None]
-        self._observed = (x * risk_sets.death[..., None]).sum(axis=1)
+        self._x = risk_sets.take(covariates)
+        self._with_one = np.concatenate([np.ones((*self._x.shape[:2], 1)), self._x], axis=2)
+        idle = np.all(self._x == 0, axis=1)
+        self._penalty = penalty
+        self._diagonal = np.eye(penalty.shape[1]) * (penalty + idle)[:, None]
+        self._hessian = self._diagonal
 
     def newton(self, beta: Floats, steps: int) -> tuple[Floats, Floats]:
         """Return the coefficients and the lengths of the last steps, shape (B,).
@@ -150,36 +185,48 @@ class _Problem:
         return at + step, length
 
     def _ascend(self, beta: Floats) -> tuple[Floats, Floats]:
-        """Return the log-likelihood, shape (B,), and the Newton step from here, shape (B, q)."""
-        size, q = beta.shape
-        death = self._risk_sets.death
-        sums, predictor, _ = self._sums(beta)
-        value = np.where(death, predictor - np.log(sums[..., 0]), 0.0).sum(axis=1)
-        mean = np.where(death[..., None], sums[..., 1:] / sums[..., :1], 0.0)
-        first, second = mean[..., :q], mean[..., q:].sum(axis=1).reshape(size, q, q)
-        information = second - first.transpose(0, 2, 1) @ first + self._idle
-        return value, _solve(information, self._observed - first.sum(axis=1))
+        """Return the penalised log-likelihood, (B,), and the Newton step from here, (B, q)."""
+        death, pull = self._risk_sets.death, self._penalty * beta
+        predictor, weight, _ = self._relative_hazard(beta)
+        sums = self._risk_sets.sums(self._with_one * weight[..., None])
+        step = death / sums[..., 0]
+        mean = sums[..., 1:] * step[..., None]
+        exposed = weight * self._risk_sets.exposure(step)
+        score = ((death - exposed)[:, None] @ self._x)[:, 0] - pull
+        second = self._x.swapaxes(1, 2) @ (self._x * exposed[..., None])
+        self._hessian = second - mean.swapaxes(1, 2) @ mean + self._diagonal
+        value = (death * (predictor - np.log(sums[..., 0]))).sum(axis=1)
+        return value - 0.5 * (pull * beta).sum(axis=1), _solve(self._hessian, score)
 
     def hazard(self, beta: Floats, horizons: Floats) -> Floats:
         """Return the cumulative hazard at the horizons, shape (B, h), for covariates 0."""
-        sums, _, shift = self._sums(beta)
-        jumps = np.where(self._risk_sets.death, 1 / sums[..., 0], 0.0) * np.exp(-shift)
-        by_then = self._risk_sets.months[..., None] <= horizons
-        total: Floats = (jumps[:, None] @ by_then)[:, 0]
-        return total
+        _, weight, shift = self._relative_hazard(beta)
+        total = self._risk_sets.sums(weight[..., None])[..., 0]
+        hazard = _running(self._risk_sets.death / total * np.exp(-shift))
+        reached = (self._risk_sets.months[..., None] <= horizons).sum(axis=1)
+        return np.take_along_axis(hazard, reached, axis=1)
 
-    def _sums(self, beta: Floats) -> tuple[Floats, Floats, Floats]:
+    def is_flat(self) -> NDArray[np.bool_]:
+        """Whether a likelihood is flat in some direction, as `training.cox.RiskSets` says it."""
+        spread = self._x.std(axis=1)
+        deaths = self._risk_sets.death.sum(axis=1)
+        known = np.where(np.isfinite(self._hessian), self._hessian, 0.0)
+        return is_flat(known, np.where(spread > 0, spread, 1.0), deaths)
+
+    def _relative_hazard(self, beta: Floats) -> tuple[Floats, Floats, Floats]:
+        """Return the predictor less its maximum, its exponential, and the maximum (B, 1)."""
         predictor = (self._x @ beta[..., None])[..., 0]
         shift = predictor.max(axis=1, keepdims=True)
         predictor -= shift
-        return self._risk_sets.sums(self._basis * np.exp(predictor)[..., None]), predictor, shift
+        return predictor, np.exp(predictor), shift
 
 
-def _solve(information: Floats, score: Floats) -> Floats:
-    """Solve systems of one or two unknowns; NaN or infinite where singular."""
-    if score.shape[1] == 1:
-        return score / information[:, 0]
-    a, b, d = information[:, 0, 0], information[:, 0, 1], information[:, 1, 1]
-    determinant = a * d - b * b
-    u, v = score.T
-    return np.stack([d * u - b * v, a * v - b * u], axis=1) / determinant[:, None]
+def _solve(matrices: Floats, values: Floats) -> Floats:
+    """Solve B systems of equations; NaN where one is singular."""
+    try:
+        return np.asarray(np.linalg.solve(matrices, values[..., None])[..., 0])
+    except np.linalg.LinAlgError:
+        if len(matrices) == 1:
+            return np.full_like(values, np.nan)
+        halves = zip(np.array_split(matrices, 2), np.array_split(values, 2), strict=True)
+        return np.concatenate([_solve(*half) for half in halves])
