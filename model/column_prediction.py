@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.columns import PatientColumns
-from model.horizon_terms import HorizonTerms
+from model.horizon_terms import HorizonTerms, Unknown
 from model.patient import COVARIATES, Transform
 from model.prediction import DEFAULT_HORIZONS_MONTHS, PrognosticModel
 
@@ -21,8 +21,11 @@ Rows = slice | NDArray[np.intp]
 _SORTED_AT_ONCE = 2**17
 """Rows that are put in order of what is unknown; bounds the memory that this takes."""
 
-_CHUNK = 4096
-"""Rows computed at once: intermediate values stay in the processor's cache."""
+_CHUNK = 4000
+"""Rows computed at once: intermediate values stay in the processor's cache.
+
+No power of two, else all covariates of a patient fall on the same lines of it.
+"""
 
 
 @dataclass(frozen=True)
@@ -116,41 +119,46 @@ class _Block:
         self._model, self._terms, self._patients, self._answer = model, terms, patients, answer
         self._columns = [patients.numbers.get(name) for name in model.cox.design.names]
         self._covariates = np.ones((len(self._columns) + 1, _CHUNK))
+        self._work = np.empty((len(terms.of_transformed), _CHUNK))
 
     def predict(self) -> None:
         """Fill in the answer."""
         answer, invalid = self._answer, self._patients.invalid
         answer.category[:] = self._categories()
-        pattern = self._patterns()
-        if pattern is None and not invalid.any():
-            for rows in _chunks(0, self._patients.rows):
-                self._predict_chunk(rows, None)
-        else:
+        if not self._predict_complete():
             valid = np.flatnonzero(~invalid)
-            if pattern is None:
-                pattern = np.zeros(self._patients.rows, dtype=np.uint16)
-            answer.imputed[valid] = pattern[valid]
-            self._predict_in_order(valid, pattern[valid])
+            pattern = self._patterns()[valid]
+            answer.imputed[valid] = pattern
+            self._predict_in_order(valid, pattern)
         for values in self._numbers():
             values[self._terms.withheld] = np.nan
-            values[:, invalid] = np.nan
+            if self._patients.faults:
+                values[:, invalid] = np.nan
         for horizon in self._terms.certain:
             answer.survival[horizon, ~invalid] = 1.0
 
+    def _predict_complete(self) -> bool:
+        """Predict in the order that rows have, and return whether everything was known."""
+        if self._patients.faults or any(column is None for column in self._columns):
+            return False
+        for rows in _chunks(0, self._patients.rows):
+            ratio = self._predict_chunk(self._transformed(rows), rows, None)
+            if np.isnan(ratio.sum()):  # NaN where any term of any of them is
+                return False
+        return True
+
     def _categories(self) -> NDArray[np.int8]:
         of = self._model.risk_bands
-        bands = [of.bands.index(of.of(ecog)) for ecog in range(5)]
-        grade = np.where(self._patients.invalid, 5.0, self._patients.numbers["ecog"])
-        return np.array([*bands, -1], dtype=np.int8)[grade.astype(np.intp)]
+        bands = np.array([*(of.bands.index(of.of(ecog)) for ecog in range(5)), -1], dtype=np.int8)
+        grade = self._patients.numbers["ecog"]
+        if self._patients.faults:
+            grade = np.where(self._patients.invalid, 5.0, grade)
+        return bands[grade.astype(np.intp)]
 
-    def _patterns(self) -> NDArray[np.uint16] | None:
-        """Return for each row which covariates are unknown; None where none is."""
-        pattern = None
+    def _patterns(self) -> NDArray[np.uint16]:
+        """Return for each row which covariates are unknown."""
+        pattern = np.zeros(self._patients.rows, np.uint16)
         for place, column in enumerate(self._columns):
-            # A sum is NaN where any of its terms is, and takes one pass.
-            if column is not None and not np.isnan(column.sum()):
-                continue
-            pattern = np.zeros(self._patients.rows, np.uint16) if pattern is None else pattern
             bit = np.uint16(1 << place)
             pattern |= bit if column is None else np.isnan(column) * bit
         return pattern
@@ -166,27 +174,27 @@ class _Block:
         rows, pattern = rows[order], pattern[order]
         complete = int((pattern == 0).sum())
         for part in _chunks(0, complete):
-            self._predict_chunk(rows[part], None)
+            self._predict_chunk(self._transformed(rows[part]), rows[part], None)
         for part in _chunks(complete, len(rows)):
-            self._predict_chunk(rows[part], pattern[part])
-
-    def _predict_chunk(self, rows: Rows, pattern: NDArray[np.uint16] | None) -> None:
-        x = self._transformed(rows)
-        unknown = None
-        if pattern is not None:
+            x = self._transformed(rows[part])
             design = self._model.cox.design
             x[:-1] -= design.mean[:, None]
             x[:-1] /= design.sd[:, None]
-            unknown = self._model.unknown_patterns.expect(x[:-1], pattern)
-        answers = self._numbers()
+            unknown = patterns.expect(x[:-1], pattern[part])
+            self._predict_chunk(x, rows[part], unknown)
+
+    def _predict_chunk(self, x: Floats, rows: Rows, unknown: Unknown | None) -> Floats:
+        """Fill in the answer for some rows, and return their hazard ratios."""
+        answers, work = self._numbers(), self._work[:, : x.shape[1]]
         if isinstance(rows, slice) and not len(self._terms.withheld):
-            self._terms.predict(x, unknown, [answer[:, rows] for answer in answers])
-            return
+            out = [answer[:, rows] for answer in answers]
+            return self._terms.predict(x, unknown, out, work)
         out = [np.empty((len(self._terms.horizons), x.shape[1])) for _ in answers]
-        self._terms.predict(x, unknown, out)
+        ratio = self._terms.predict(x, unknown, out, work)
         for answer, values in zip(answers, out, strict=True):
             for horizon, row in zip(self._terms.horizons.tolist(), values, strict=True):
                 answer[horizon, rows] = row
+        return ratio
 
     def _numbers(self) -> list[Floats]:
         """Return what is to be filled in: survival, and the limits where they are wanted."""
@@ -201,9 +209,12 @@ class _Block:
         size = rows.stop - rows.start if isinstance(rows, slice) else len(rows)
         x = self._covariates[:, :size]
         for place, column in enumerate(self._columns):
-            x[place] = np.nan if column is None else column[rows]
-            if COVARIATES[design.names[place]].transform is not Transform.IDENTITY:
-                x[place] += design.shift[place]
+            values = np.nan if column is None else column[rows]
+            if COVARIATES[design.names[place]].transform is Transform.IDENTITY:
+                # Not copied: memcpy takes many times as long between some addresses.
+                np.positive(values, out=x[place])
+            else:
+                np.add(values, design.shift[place], out=x[place])
                 np.log(x[place], out=x[place])
         return x
 

@@ -75,8 +75,10 @@ class HorizonTerms:
             quantile=quantile,
         )
 
-    def predict(self, covariates: Floats, unknown: Unknown | None, out: Sequence[Floats]) -> None:
-        """Write survival, and with limits the lower and the upper, each of shape (k, n).
+    def predict(
+        self, covariates: Floats, unknown: Unknown | None, out: Sequence[Floats], work: Floats
+    ) -> Floats:
+        """Write survival, and with limits the lower and the upper; return hazard ratios.
 
         The fast form of `model.survival.SurvivalCurve`: what is the same at all horizons is
         done once, and the limits share their exponential.
@@ -86,31 +88,48 @@ class HorizonTerms:
         covariates : shape (p + 1, n), the last row 1; standardised where some were unknown,
             else only transformed
         unknown : None where nothing was
-        out : one or three arrays to write to
+        out : one or three arrays to write to, of shape (k, n) each
+        work : shape (m, n), overwritten; kept from call to call it stays in the cache
+
+        Returns
+        -------
+        Shape (n,), a part of `work`; NaN where any covariate is
         """
         matrix = self.of_transformed if unknown is None else self.of_standardised
-        result = matrix @ covariates
-        predictor = np.clip(result[0], -_LARGEST_EXPONENT, _LARGEST_EXPONENT)
-        minus_hazard = -self.hazard * np.exp(predictor)
+        np.matmul(matrix, covariates, out=work)
+        ratio: Floats = np.clip(work[0], -_LARGEST_EXPONENT, _LARGEST_EXPONENT, out=work[0])
+        np.exp(ratio, out=ratio)
+        minus_hazard = np.multiply(-self.hazard, ratio, out=out[0])
+        if self.quantile is not None:
+            self._write_limits(minus_hazard, unknown, out[1], out[2], work)
         if unknown is None:
             np.exp(minus_hazard, out=out[0])
         else:
-            marginal_survival(minus_hazard, np.sqrt(unknown.predictor_variance), out[0])
-        if self.quantile is None:
-            return
-        p = len(covariates) - 1
-        distance, reach = result[1 : p + 1], result[p + 1 :]
+            marginal_survival(minus_hazard.copy(), np.sqrt(unknown.predictor_variance), out[0])
+        return ratio
+
+    def _write_limits(
+        self,
+        minus_hazard: Floats,
+        unknown: Unknown | None,
+        lower: Floats,
+        upper: Floats,
+        work: Floats,
+    ) -> None:
+        p = self.of_transformed.shape[1] - 1
+        distance, reach = work[1 : p + 1], work[p + 1 :]
         square = np.einsum("ij,ij->j", distance, distance)
         if unknown is not None:
+            assert self.quantile is not None
             square += self.quantile**2 * unknown.extra_variance
         reach += square
         np.sqrt(reach, out=reach)
         with np.errstate(over="ignore"):  # survival 0 below and 1 above, as they should be
             np.exp(reach, out=reach)
-            lower = minus_hazard * reach
-        upper = np.divide(minus_hazard, reach, out=minus_hazard)
-        np.exp(lower, out=out[1])
-        np.exp(upper, out=out[2])
+            np.multiply(minus_hazard, reach, out=lower)
+        np.divide(minus_hazard, reach, out=upper)
+        np.exp(lower, out=lower)
+        np.exp(upper, out=upper)
 
 
 def _rows_of_variance(
