@@ -100,18 +100,19 @@ def _column(covariate: Covariate, array: pa.Array) -> Column:
 def _choices(covariate: Covariate, array: pa.Array) -> Column:
     if pa.types.is_dictionary(array.type):
         of_each = _choices(covariate, array.dictionary)
-        at = array.indices.to_numpy(zero_copy_only=False)
-        known = ~np.isnan(at.astype(np.float64))
-        at = np.where(known, at, 0).astype(np.intp)
-        if not len(of_each.numbers):
-            return Column(np.full(len(array), np.nan), np.zeros(len(array), np.bool_))
-        return Column(np.where(known, of_each.numbers[at], np.nan), known & of_each.doubtful[at])
-    numbers = np.full(len(array), np.nan)
-    for place, choice in enumerate(covariate.choices):
-        chosen = pc.equal(array, pa.scalar(choice, array.type)).fill_null(False)
-        numbers[chosen.to_numpy(zero_copy_only=False)] = place
-    doubtful = np.isnan(numbers) & array.is_valid().to_numpy(zero_copy_only=False)
-    return Column(numbers, doubtful)
+        # Unknown is the place after the last.
+        indices = array.indices.cast(pa.int64()).fill_null(len(array.dictionary))
+        at = indices.to_numpy(zero_copy_only=False)
+        return Column(
+            np.append(of_each.numbers, np.nan)[at], np.append(of_each.doubtful, np.False_)[at]
+        )
+    if pa.types.is_string_view(array.type):
+        array = array.cast(pa.string())
+    place = pc.index_in(array, pa.array(covariate.choices, array.type))
+    numbers = np.asarray(place.to_numpy(zero_copy_only=False), dtype=np.float64)
+    if place.null_count == array.null_count:
+        return Column(numbers, np.zeros(len(array), np.bool_))
+    return Column(numbers, np.isnan(numbers) & array.is_valid().to_numpy(zero_copy_only=False))
 
 
 def _value(scalar: pa.Scalar) -> Any:

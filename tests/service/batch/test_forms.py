@@ -6,10 +6,12 @@ from decimal import Decimal
 from typing import Any
 
 import httpx
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from model.patient import COVARIATES
+from service.batch.arrow_columns import rows_of_batch
 from service.batch.forms import Form, form_accepted
 from tests.service.batch.batches import (
     ARROW,
@@ -120,6 +122,15 @@ def test_types_that_mean_the_same_are_read(
         assert row["error"] is None
         assert row["imputed"] == other["imputed"]
         assert row["survival_12"] == pytest.approx(other["survival_12"], rel=1e-9)
+
+
+def test_a_dictionary_may_have_as_many_entries_as_its_indices_can_count() -> None:
+    entries = ["AML", *map(str, range(127))]
+    disease = pa.DictionaryArray.from_arrays(pa.array([0, None], pa.int8()), pa.array(entries))
+    batch = pa.record_batch({"ecog": pa.array([1, 1]), "disease": disease})
+    rows = rows_of_batch(batch, ["ecog", "disease"], 1)
+    assert not rows.errors
+    np.testing.assert_array_equal(rows.columns.numbers["disease"], [0, np.nan])
 
 
 def test_nan_in_a_column_is_unknown_and_the_labels_of_pandas_are_no_column(
