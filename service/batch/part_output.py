@@ -44,8 +44,14 @@ class PartOutput:
             fields[0], fields[1] = pa.field("row", pa.int64()), pa.field("category", pa.string())
             fields[-1] = pa.field("imputed", pa.uint16())
             self._schema = pa.schema(fields, metadata={"imputed": IMPUTED_BITS})
+            # Probabilities have hardly a pattern: to compress them takes as long as to predict
+            # them, and saves a twentieth.
+            compression = {
+                field.name: "none" if pa.types.is_floating(field.type) else "zstd"
+                for field in self._schema
+            }
             self._parquet = pq.ParquetWriter(
-                self._file, self._schema, compression="zstd", use_dictionary=["category"]
+                self._file, self._schema, compression=compression, use_dictionary=["category"]
             )
         elif self._form is Form.CSV:
             self._file.write((",".join(self._columns) + "\n").encode())
