@@ -60,12 +60,12 @@ def main() -> int:
 
 def _table(results: list[Comparison]) -> str:
     lines = [
-        "| what | ours | peer | theirs | ratio (below 1: ours takes less) | goal: at most |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| what | ours | peer | theirs | ratio (below 1: ours takes less) | goal: at most | runs |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     lines += [
         f"| {r.what} | {r.ours:.3g} {r.unit} | {r.peer} | {r.theirs:.3g} {r.unit}"
-        f" | {r.ratio:.3g} | {_goal(r)} |"
+        f" | {r.ratio:.3g} | {_goal(r)} | {r.runs} |"
         for r in results
     ]
     return "\n".join(lines)

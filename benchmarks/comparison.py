@@ -11,7 +11,7 @@ class Contest:
     """What is done, by us and by a peer; each runs it once and returns its seconds.
 
     `unit` says what is returned where it is not seconds; `goal` is the largest ratio of ours
-    to the peer's that is aimed at.
+    to the peer's that is aimed at; `most_runs` is for what takes long.
     """
 
     what: str
@@ -20,6 +20,7 @@ class Contest:
     theirs: Callable[[], float]
     unit: str = "s"
     goal: float | None = None
+    most_runs: int | None = None
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Comparison:
 
 def compare(contest: Contest, runs: int) -> Comparison:
     """Run both once unmeasured, then in turns."""
+    runs = min(runs, contest.most_runs or runs)
     contest.ours()
     contest.theirs()
     ours, theirs = [], []
