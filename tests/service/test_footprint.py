@@ -5,70 +5,60 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from service.audit import migrations
-from tests.server import ROOT, environment
+from tests.server import ROOT, Server, environment
 
 TRAINING = {"sksurv", "sklearn", "scipy", "pandas", "matplotlib", "jinja2"}
-NOT_BEFORE_FIRST_USE = {"pyarrow", "pint", "ucumvert", "distributed", "alembic"}
+NOT_BEFORE_FIRST_USE = {"pyarrow", "pint", "ucumvert", "distributed", "alembic", "typer"}
 
-SERVE = """
-import asyncio, sys
+ARITHMETIC = """
 from pathlib import Path
-import httpx
 from service import __main__
-from service.app import create_app
-from service.audit.store import Store
 from service.registry import Registry
 from service.settings import Settings
 settings = Settings()
 registry = Registry.load(settings.models, settings.default_model)
-store = Store.open(settings.audit_url, settings.audit_key)
-app = create_app(settings, registry, store)
-
-async def ask():
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
-        answer = await client.post("/v1/predictions", json={"ecog": 1})
-    assert answer.status_code == 200, answer.text
-
-asyncio.run(ask())
-store.close()
-print(*sorted({name.partition(".")[0] for name in sys.modules}))
 threads = [line for line in Path("/proc/self/status").read_text().splitlines() if "Threads" in line]
 print(threads[0].split()[1])
 """
 
 
-def served(folder: Path) -> tuple[set[str], int]:
-    """Return the packages and the threads of a process that has answered a prediction."""
-    settings = {"audit_url": f"sqlite:///{folder / 'a.db'}", "audit_key": folder / "a.pem"}
-    rest = {k: v for k, v in environment(**settings).items() if "NUM_THREADS" not in k}
+def served(folder: Path, monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Return the packages that a service has imported once it has answered a prediction."""
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
+    with Server(folder / "log") as server, server.client() as client:
+        assert client.post("/v1/predictions", json={"ecog": 1}).status_code == 200
+    lines = server.log().splitlines()
+    imports = [line for line in lines if line.startswith("import time:")]
+    return {line.rpartition("|")[2].strip().partition(".")[0] for line in imports}
+
+
+def test_a_service_loads_nothing_of_training_and_nothing_before_it_is_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served(tmp_path, monkeypatch)  # makes the store, for which the migrations are needed
+    packages = served(tmp_path, monkeypatch)
+    assert {"service", "numpy"} <= packages
+    assert not packages & TRAINING
+    assert not packages & NOT_BEFORE_FIRST_USE
+
+
+def test_arithmetic_has_one_thread() -> None:
+    rest = {k: v for k, v in environment().items() if "NUM_THREADS" not in k}
     done = subprocess.run(
-        [sys.executable, "-c", SERVE],
+        [sys.executable, "-c", ARITHMETIC],
         cwd=ROOT,
         env=rest,
         capture_output=True,
         text=True,
-        check=False,
+        check=True,
     )
-    assert done.returncode == 0, done.stderr
-    packages, threads = done.stdout.splitlines()[-2:]
-    return set(packages.split()), int(threads)
-
-
-def test_a_serving_process_holds_nothing_of_training_and_one_thread_of_arithmetic(
-    tmp_path: Path,
-) -> None:
-    served(tmp_path)  # makes the store, for which the migrations are needed
-    packages, threads = served(tmp_path)
-    assert "numpy" in packages
-    assert not packages & TRAINING
-    assert not packages & NOT_BEFORE_FIRST_USE
-    # The store is closed; a second BLAS thread for each further processor would be left.
-    assert threads == 1 or os.cpu_count() == 1
+    # A second BLAS thread for each further processor would be left.
+    assert int(done.stdout) == 1 or os.cpu_count() == 1
 
 
 def test_the_newest_revision_is_known_without_alembic() -> None:

@@ -68,3 +68,10 @@ def test_an_idle_service_ends_at_once(tmp_path: Path) -> None:
         server.signal(signal.SIGTERM)
         server.wait()
         assert time.monotonic() - began < 3
+
+
+def test_ctrl_c_ends_it_without_a_traceback(tmp_path: Path) -> None:
+    with Server(tmp_path / "log", audit_url="off") as server:
+        server.signal(signal.SIGINT)
+        assert server.wait() == 130
+    assert "Traceback" not in server.log()
