@@ -24,6 +24,7 @@ COPY model model
 COPY service service
 RUN /venv/bin/python -m service openapi --out /tmp/openapi.yaml \
     && /venv/bin/python -c "import psycopg, sqlalchemy.dialects.postgresql.psycopg" \
+    && /venv/bin/python -c "from service.cds import chart_reader, clients" \
     && /venv/bin/python -c "from service.batch import arrow_stream, parquet_file, writing_columns"
 
 # The page is built by the Node that PyPI carries, pinned like everything else.

@@ -2,20 +2,22 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 from starlette.types import Scope as AsgiScope
 
-from service.cds.clients import CdsClients
-from service.jwks import KeySet, KeysUnavailableError
 from service.keys import KeyStore, Scope
 from service.limits import EXEMPT
 from service.problems import CREDENTIALS_UNCHECKED, FORBIDDEN, UNAUTHENTICATED, ProblemError
 from service.replay import SeenTokens, SeenTokensUnavailableError
 from service.settings import Settings
-from service.tokens import TokenError, TokenRules, TokenVerifier, VerifiedToken
+
+# What verifies tokens is a tenth of the time to start: it is loaded where tokens are asked for.
+if TYPE_CHECKING:
+    from service.cds.clients import CdsClients
+    from service.tokens import TokenVerifier, VerifiedToken
 
 API_KEY = APIKeyHeader(name="X-API-Key", scheme_name="apiKey", auto_error=False)
 BEARER = HTTPBearer(bearerFormat="JWT", scheme_name="bearer", auto_error=False)
@@ -81,8 +83,8 @@ class Gate:
         self,
         auth: Literal["none", "api-key", "jwt"],
         keys: KeyStore,
-        tokens: TokenVerifier | None = None,
-        cds_clients: CdsClients | None = None,
+        tokens: "TokenVerifier | None" = None,
+        cds_clients: "CdsClients | None" = None,
     ) -> None:
         self._auth = auth
         self._keys = keys
@@ -131,8 +133,11 @@ class Gate:
 
     @staticmethod
     async def _verified(
-        verify: Callable[[str], Awaitable[VerifiedToken]], presented: str | None
-    ) -> VerifiedToken:
+        verify: "Callable[[str], Awaitable[VerifiedToken]]", presented: str | None
+    ) -> "VerifiedToken":
+        from service.jwks import KeysUnavailableError
+        from service.tokens import TokenError
+
         if presented is None:
             raise ProblemError(
                 UNAUTHENTICATED,
@@ -163,6 +168,9 @@ def gate(settings: Settings, seen: SeenTokens) -> Gate:
     cds_clients = _cds_clients(settings, seen)
     if settings.auth != "jwt":
         return Gate(settings.auth, keys, cds_clients=cds_clients)
+    from service.jwks import KeySet
+    from service.tokens import TokenRules, TokenVerifier
+
     rules = TokenRules(
         issuer=settings.jwt_issuer,
         audience=settings.jwt_audience,
@@ -174,9 +182,11 @@ def gate(settings: Settings, seen: SeenTokens) -> Gate:
     return Gate("jwt", keys, TokenVerifier(rules, key_set, seen), cds_clients)
 
 
-def _cds_clients(settings: Settings, seen: SeenTokens) -> CdsClients | None:
+def _cds_clients(settings: Settings, seen: SeenTokens) -> "CdsClients | None":
     if not settings.cds_issuers:
         return None
+    from service.cds.clients import CdsClients
+
     return CdsClients(
         settings.cds_issuers,
         settings.public_url,

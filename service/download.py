@@ -4,52 +4,15 @@ import ssl
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from ipaddress import ip_address
 
 import httpx
 
 from model.errors import Hsct2Error
-
-
-class AddressError(Hsct2Error):
-    """Nothing may be fetched from this address."""
+from service.addresses import is_loopback
 
 
 class DownloadError(Hsct2Error):
     """What the other server answered is not what was asked for; holds none of it."""
-
-
-def secure_address(url: str) -> httpx.URL:
-    """Return an address whose host is known for what it is when it answers.
-
-    Raises
-    ------
-    AddressError
-        If it is not https (or http on a loopback host), or names a user.
-    """
-    try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL:
-        raise AddressError("it is not a URL") from None
-    if parsed.scheme != "https" and not (parsed.scheme == "http" and is_loopback(parsed)):
-        raise AddressError("it must begin with https:// (http:// on a loopback host only)")
-    if parsed.userinfo or parsed.fragment:
-        raise AddressError("it must hold neither user, password nor fragment")
-    return parsed
-
-
-def host_of(url: httpx.URL) -> str:
-    """Return the host of an address in lower case, as it goes over the wire."""
-    return url.raw_host.decode("ascii").lower()
-
-
-def is_loopback(url: httpx.URL) -> bool:
-    """Whether an address names this machine."""
-    host = host_of(url)
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class Allowance:

@@ -10,15 +10,8 @@ import httpx
 import structlog
 
 from model.errors import Hsct2Error
-from service.download import (
-    AddressError,
-    Allowance,
-    DownloadError,
-    download,
-    host_of,
-    open_client,
-    secure_address,
-)
+from service.addresses import checked_address
+from service.download import Allowance, DownloadError, download, open_client
 from service.public_keys import KeySetError, VerificationKey, read_key_set
 
 REFRESH_SECONDS = 300
@@ -40,21 +33,6 @@ class KeysUnavailableError(Hsct2Error):
     def __init__(self, retry_after_seconds: int) -> None:
         super().__init__("the issuer's keys cannot be fetched")
         self.retry_after_seconds = retry_after_seconds
-
-
-def checked_address(url: str, allowed_hosts: Collection[str]) -> httpx.URL:
-    """Return an address that keys may be fetched from.
-
-    Raises
-    ------
-    AddressError
-        If it is not https (or http on a loopback host), names a user, or its host is not
-        among the allowed ones.
-    """
-    parsed = secure_address(url)
-    if host_of(parsed) not in {allowed.lower() for allowed in allowed_hosts}:
-        raise AddressError("its host is not among the allowed ones")
-    return parsed
 
 
 class KeySet:

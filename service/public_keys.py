@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -11,12 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt import PyJWK, PyJWTError
 
 from model.errors import Hsct2Error
-
-Algorithm = Literal[
-    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
-]
-ALGORITHMS: frozenset[str] = frozenset(get_args(Algorithm))
-"""What may sign a token: asymmetric algorithms, never HS* (a shared secret) or `none`."""
+from service.algorithms import ALGORITHMS
 
 _OF_RSA = frozenset(name for name in ALGORITHMS if name[:2] in ("RS", "PS"))
 _OF_CURVE = {

@@ -8,10 +8,8 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from service.cds.fhir_server import base_url
-from service.download import AddressError, secure_address
-from service.jwks import checked_address
-from service.public_keys import Algorithm
+from service.addresses import AddressError, base_url, checked_address, secure_address
+from service.algorithms import Algorithm
 
 SHIPPED_MODELS = Path(__file__).parent.parent / "model" / "artifacts"
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")

@@ -14,9 +14,9 @@ import jwt
 from jwt.types import Options
 
 from model.errors import Hsct2Error
+from service.algorithms import ALGORITHMS
 from service.jwks import KeySet
 from service.keys import Scope
-from service.public_keys import ALGORITHMS
 from service.replay import SeenTokens
 
 _SMART_RESOURCES = ("RiskAssessment", "*")

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import jwt
 
-from service.download import host_of, secure_address
+from service.addresses import host_of, secure_address
 from service.jwks import KeySet
 from service.replay import SeenTokens
 from service.tokens import Refusal, TokenError, TokenRules, TokenVerifier, VerifiedToken

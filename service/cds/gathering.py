@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 
-from service.cds.fhir_server import FhirServers, Reader, next_page
+from service.cds.fhir_server import FhirServers, next_page
 from service.cds.requests import HookRequest
 from service.cds.services import PARTS, PATIENT
 from service.chart import Issue
@@ -59,7 +59,7 @@ class Gatherer:
         self._patient_id = request.context.patient_id
         auth = request.fhir_authorization
         token = auth.access_token if auth else None
-        self._reader: Reader | None = servers.reader(request.fhir_server, token)
+        self._reader = servers.reader(request.fhir_server, token)
         self._log = structlog.get_logger("cds").bind(request_id=request_id)
         self.gathered = Gathered()
 

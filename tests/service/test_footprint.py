@@ -13,7 +13,16 @@ from service.audit import migrations
 from tests.server import ROOT, Server, environment
 
 TRAINING = {"sksurv", "sklearn", "scipy", "pandas", "matplotlib", "jinja2"}
-NOT_BEFORE_FIRST_USE = {"pyarrow", "pint", "ucumvert", "distributed", "alembic", "typer"}
+NOT_BEFORE_FIRST_USE = {
+    "pyarrow",
+    "pint",
+    "ucumvert",
+    "distributed",
+    "alembic",
+    "httpx",
+    "jwt",
+    "typer",
+}
 
 ARITHMETIC = """
 from pathlib import Path

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm
 
 from service import jwks
-from service.download import AddressError
-from service.jwks import KeySet, KeysUnavailableError, checked_address
+from service.addresses import AddressError, checked_address
+from service.jwks import KeySet, KeysUnavailableError
 from service.public_keys import KeySetError, VerificationKey, read_key_set
 from tests.service.issuer import (
     Answer,
