@@ -12,15 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from sys import intern
 from typing import Any, ClassVar
 
-import joblib
 import numpy as np
-from joblib.numpy_pickle import NumpyUnpickler
 from numpy.typing import NDArray
 
 from model.errors import ArtifactError
 
 LARGEST_FILE_BYTES = 256 * 2**20
 
+_Unpickler: Any = pickle._Unpickler  # written in Python, so each of its steps can be refused
 _DTYPES = {"f8": np.dtype(np.float64), "i8": np.dtype(np.int64)}
 
 _OPCODES = (
@@ -41,6 +40,8 @@ Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"] | N
 
 def dump(value: Plain) -> bytes:
     """Serialise plain values; equal values give equal bytes."""
+    import joblib  # to read needs nothing of it, and the service starts sooner without
+
     buffer = io.BytesIO()
     joblib.dump(_canonical(value), buffer, protocol=5)
     return buffer.getvalue()
@@ -119,7 +120,7 @@ class _PlainArray:
         return array.reshape(self.shape, order="F" if self.order == "F" else "C")
 
 
-class _PlainUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib is untyped
+class _PlainUnpickler(_Unpickler):  # type: ignore[misc]  # its steps are not typed
     _NAMES: ClassVar[dict[tuple[str, str], type]] = {
         ("joblib.numpy_pickle", "NumpyArrayWrapper"): _PlainArray,
         ("numpy", "ndarray"): _NoClass,
@@ -127,13 +128,13 @@ class _PlainUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib is untype
     }
 
     dispatch: ClassVar[dict[int, Callable[["_PlainUnpickler"], None]]] = {
-        code[0]: NumpyUnpickler.dispatch[code[0]] for code in _OPCODES
+        code[0]: _Unpickler.dispatch[code[0]] for code in _OPCODES
     }
 
     def __init__(self, content: bytes) -> None:
         self._content = io.BytesIO(content)
         self._size = len(content)
-        super().__init__("", self._content, ensure_native_byte_order=False)
+        super().__init__(self._content)
 
     def find_class(self, module: str, name: str) -> type:
         try:

@@ -14,14 +14,8 @@ from tests.server import ROOT, Server, environment
 
 TRAINING = {"sksurv", "sklearn", "scipy", "pandas", "matplotlib", "jinja2"}
 NOT_BEFORE_FIRST_USE = {
-    "pyarrow",
-    "pint",
-    "ucumvert",
-    "distributed",
-    "alembic",
-    "httpx",
-    "jwt",
-    "typer",
+    *("pyarrow", "pint", "ucumvert", "distributed", "alembic", "joblib"),
+    *("httpx", "jwt", "typer"),
 }
 
 ARITHMETIC = """
