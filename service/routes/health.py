@@ -2,7 +2,6 @@
 
 from typing import Literal
 
-import yaml
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -115,6 +114,8 @@ async def get_openapi_yaml(request: Request) -> Response:
     """Return the OpenAPI description, the same as the committed file."""
     state = request.app.state
     if state.openapi_yaml is None:  # made once: it takes a tenth of a second
+        import yaml  # nothing else of the service needs it
+
         described = request.app.openapi()
         state.openapi_yaml = yaml.safe_dump(
             described, sort_keys=False, allow_unicode=True, width=100
