@@ -12,6 +12,8 @@ def main() -> None:
     """Run the command that is named; to serve, load nothing of the others."""
     if sys.argv[1:] == ["serve"]:
         gc.disable()  # until all is loaded: a sixth of the time to start is looking for garbage
+        # structlog would load it, for colours on a console: another sixteenth.
+        sys.modules["rich"] = None  # type: ignore[assignment]  # the way to say: it is not there
         from service.serving import serve
 
         try:

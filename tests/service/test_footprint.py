@@ -15,7 +15,7 @@ from tests.server import ROOT, Server, environment
 TRAINING = {"sksurv", "sklearn", "scipy", "pandas", "matplotlib", "jinja2"}
 NOT_BEFORE_FIRST_USE = {
     *("pyarrow", "pint", "ucumvert", "distributed", "alembic", "joblib"),
-    *("httpx", "jwt", "typer", "yaml"),
+    *("httpx", "jwt", "pygments", "typer", "yaml"),
 }
 
 ARITHMETIC = """
