@@ -164,11 +164,11 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen, to connections and to SIGHUP."""
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._begin_reload)
-        # What is there now stays. A request leaves nothing in cycles: with Python's own threshold
+        # What is loaded stays, and a request leaves nothing in cycles: with Python's own threshold
         # a sixth of its time would go into looking for some.
-        gc.collect()
         gc.freeze()
         gc.set_threshold(_OBJECTS_UNTIL_COLLECTED)
+        gc.enable()  # after `service.__main__` disabled it
         await super().startup(sockets)
 
     async def on_tick(self, counter: int) -> bool:

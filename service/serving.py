@@ -1,6 +1,5 @@
 """From the environment to a service that answers: what `python -m service serve` does."""
 
-import gc
 import logging
 import sys
 from typing import NoReturn, TextIO, cast
@@ -37,11 +36,7 @@ def serve() -> None:
     structlog.get_logger("start").info(
         "serving", host=configured.host, port=configured.port, models=list(registry.artifacts)
     )
-    app = create_app(configured, registry, _audit_store(configured))
-    # What is loaded stays: the collector need never look at it, and a request not wait for that.
-    gc.freeze()
-    gc.enable()
-    Server(app, configured).run()
+    Server(create_app(configured, registry, _audit_store(configured)), configured).run()
 
 
 def settings() -> Settings:

@@ -1,6 +1,7 @@
 """A prediction that is not a number is a failure, never null."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ MODEL = fitted().model
 PATIENT = Patient(ecog=4, ldh_u_l=2000.0)
 
 
-def with_cox(**changes: object) -> PrognosticModel:
+def with_cox(**changes: Any) -> PrognosticModel:
     return replace(MODEL, cox=replace(MODEL.cox, **changes))
 
 
