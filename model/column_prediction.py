@@ -99,7 +99,7 @@ def predict_columns(
         upper=no_limits if confidence_level is None else numbers[2],
         imputed=np.zeros(columns.rows, dtype=np.uint16),
     )
-    terms = HorizonTerms.of(model.cox, horizons, confidence_level)
+    terms = model.horizon_terms(horizons, confidence_level)
     for start in range(0, columns.rows, _SORTED_AT_ONCE):
         rows = slice(start, min(start + _SORTED_AT_ONCE, columns.rows))
         _Block(model, terms, columns[rows], answer[rows]).predict()

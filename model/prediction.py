@@ -22,6 +22,7 @@ from model.answer import (
 from model.covariate_effects import Plain, contributions, imputed, outside_range
 from model.cox import CoxModel
 from model.errors import NotFiniteError
+from model.horizon_terms import HorizonTerms
 from model.kaplan_meier import Estimate, KaplanMeier, normal_quantile
 from model.patient import Patient
 from model.risk import RiskBand, RiskBands
@@ -49,6 +50,11 @@ class PrognosticModel:
     def category(self) -> "Callable[[int, tuple[float, ...], float], Category]":
         """What is said of an ECOG grade at some horizons and a confidence level, kept."""
         return lru_cache(maxsize=256)(partial(_category, self))
+
+    @cached_property
+    def horizon_terms(self) -> "Callable[[tuple[float, ...], float | None], HorizonTerms]":
+        """What no patient enters of survival at some horizons and a confidence level, kept."""
+        return lru_cache(maxsize=64)(partial(HorizonTerms.of, self.cox))
 
     def __getstate__(self) -> dict[str, object]:
         """Leave behind what is kept: another process makes its own."""
