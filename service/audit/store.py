@@ -20,6 +20,10 @@ from service.audit.writer import IdempotencyRow, Waiting, Writer
 T = TypeVar("T")
 
 _READERS = 2
+_ROWS_WORTH_A_COMMIT = 8
+"""So many share the cost of a commit well; it runs while the loop works on what else is asked."""
+_QUIET_TURNS = 3
+"""More than a request takes from its socket to the store."""
 
 
 class Store:
@@ -28,6 +32,7 @@ class Store:
     def __init__(self, writer: Writer, queue: WaitingQueue[Waiting], url: str) -> None:
         self._writer = writer
         self._queue = queue
+        self._appended = 0
         self._waking: asyncio.AbstractEventLoop | None = None
         self._reader = open_reader(url, _READERS)
         self._feedback = open_writer(url)
@@ -116,9 +121,12 @@ class Store:
         loop = asyncio.get_running_loop()
         stored: asyncio.Future[None] = loop.create_future()
         self._queue.put(Waiting(rows, keys, loop, stored), len(rows))
-        if self._waking is not loop:
+        self._appended += 1
+        if self._queue.rows >= _ROWS_WORTH_A_COMMIT:
+            self._queue.wake()
+        elif self._waking is not loop:
             self._waking = loop
-            loop.call_soon(self._wake)  # after the other requests of this turn of the loop
+            loop.call_soon(self._wake_when_quiet, loop, self._appended, 1)
         await stored
 
     async def get(self, prediction_id: str) -> StoredPrediction | None:
@@ -147,9 +155,14 @@ class Store:
         self._reader.dispose()
         self._feedback.dispose()
 
-    def _wake(self) -> None:
-        self._waking = None
-        self._queue.wake()
+    def _wake_when_quiet(self, loop: asyncio.AbstractEventLoop, appended: int, turns: int) -> None:
+        """Wake the writer once the loop brought no more rows in so many turns."""
+        if appended == self._appended and turns == _QUIET_TURNS:
+            self._waking = None
+            self._queue.wake()
+            return
+        turns = turns + 1 if appended == self._appended else 1
+        loop.call_soon(self._wake_when_quiet, loop, self._appended, turns)
 
     async def _read(self, read: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, read)

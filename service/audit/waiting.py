@@ -15,7 +15,7 @@ class WaitingQueue(Generic[T]):
 
     An item with more rows than that is taken in when nothing else waits. Handing single
     items to another thread, and committing each, costs more than half of what a prediction
-    costs: so the taker is woken once all that was asked for at the same time is in.
+    costs: so the taker leaves what waits until `wake` is called.
     """
 
     def __init__(self, limit: int) -> None:
@@ -23,6 +23,7 @@ class WaitingQueue(Generic[T]):
         self._items: deque[T] = deque()
         self._rows = 0
         self._closed = False
+        self._worth_taking = False
         self._oldest: float | None = None
         self._oldest_taken: float | None = None
         self._lock = threading.Lock()  # taken itself where nothing is waited for: that is cheaper
@@ -41,7 +42,7 @@ class WaitingQueue(Generic[T]):
         return time.monotonic() - min(since) if since else 0.0
 
     def put(self, item: T, rows: int) -> None:
-        """Add an item; `wake` the taker when no more come with it.
+        """Add an item; `wake` the taker when no more come with it, or enough wait.
 
         Raises
         ------
@@ -61,12 +62,13 @@ class WaitingQueue(Generic[T]):
             self._rows += rows
 
     def wake(self) -> None:
-        """Let the taker see what waits."""
-        with self._changed:
+        """Let the taker have what waits, now or once it is done with what it took."""
+        with self._lock:
+            self._worth_taking = bool(self._items)
             self._changed.notify()
 
     def take(self, seconds: float) -> list[T] | None:
-        """Return all that waits, soon after something does or when the seconds are over.
+        """Return all that waits, once woken for it or when the seconds are over.
 
         Returns
         -------
@@ -75,11 +77,12 @@ class WaitingQueue(Generic[T]):
         """
         with self._changed:
             self._oldest_taken = None  # whoever takes more is done with what was taken
-            if not self._items and not self._closed:
+            if not self._worth_taking and not self._closed:
                 timeout = None if seconds == float("inf") else max(seconds, 0)
                 self._changed.wait(timeout)
             if not self._items and self._closed:
                 return None
+            self._worth_taking = False
             taken = list(self._items)
             self._items.clear()
             self._rows = 0

@@ -1,5 +1,6 @@
 import asyncio
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,37 @@ def test_rows_that_wait_together_share_one_transaction(place: Place):
         asyncio.run(together(store))
     assert len(all_rows(place)) == 200
     assert len(commits) < 50
+
+
+def test_rows_of_turns_of_the_loop_that_follow_each_other_share_one_transaction(place: Place):
+    async def after(turns: int, store: Store) -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        time.sleep(0.02)  # the writer's chance to be too early
+        await store.append([a_record()])
+
+    async def one_after_another(store: Store) -> None:
+        await asyncio.gather(*(after(turns, store) for turns in range(5)))
+
+    commits: list[int] = []
+    with opened(place) as store:
+        event.listen(store._writer._engine, "commit", lambda _: commits.append(1))
+        asyncio.run(one_after_another(store))
+        assert len(commits) == 1
+    assert len(all_rows(place)) == 5
+
+
+def test_rows_are_committed_while_the_loop_works_on(place: Place):
+    async def work_on(store: Store) -> None:
+        waiting = [asyncio.create_task(store.append([a_record()])) for _ in range(8)]
+        await asyncio.sleep(0)
+        until = time.monotonic() + 20
+        while len(all_rows(place)) < len(waiting):
+            assert time.monotonic() < until, "the writer waits for the loop"
+        await asyncio.gather(*waiting)
+
+    with opened(place) as store:
+        asyncio.run(work_on(store))
 
 
 def test_rows_of_many_threads_and_tasks_are_one_sound_chain(place: Place):
