@@ -10,7 +10,8 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class _Answer(BaseModel):
-    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+    # Built when first used: a model that only stands in others is never built by itself.
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 class Interval(_Answer):

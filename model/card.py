@@ -20,7 +20,8 @@ ReportingStatus = Literal["answered", "not_applicable", "not_recorded"]
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    # Built when first used: a model that only stands in others is never built by itself.
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 class Uses(_Record):

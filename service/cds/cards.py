@@ -10,7 +10,9 @@ SUMMARY_LENGTH = 140
 
 
 class _Answer(BaseModel):
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, alias_generator=to_camel, populate_by_name=True, defer_build=True
+    )
 
 
 class CdsService(_Answer):

@@ -30,7 +30,9 @@ Line = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
 
 
 class _Sent(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, strict=True, alias_generator=to_camel)
+    model_config = ConfigDict(
+        extra="ignore", frozen=True, strict=True, alias_generator=to_camel, defer_build=True
+    )
 
 
 class FhirAuthorization(_Sent):
