@@ -38,6 +38,11 @@ class Service:
         self._command = list(command)
         self._log = log
         self._environment = {k: v for k, v in os.environ.items() if not k.startswith("HSCT2_")}
+        # Every one from bytecode, as in the image: the run before the measured ones makes it.
+        self._environment |= {
+            "PYTHONDONTWRITEBYTECODE": "",
+            "PYTHONPYCACHEPREFIX": str(log.parent / "bytecode"),
+        }
         self._environment |= settings or {}
 
     def __enter__(self) -> "Service":
