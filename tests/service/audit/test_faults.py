@@ -151,6 +151,7 @@ def test_load_while_connections_are_cut_loses_nothing(in_postgresql: Place):
 
     async def both(store: Store) -> None:
         await asyncio.gather(cut(), *(one_after_another(store) for _ in range(8)))
+        await one_after_another(store)  # who comes first after the last cut is refused
 
     with opened(in_postgresql, rows=16) as store:
         asyncio.run(both(store))
