@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from sqlalchemy import Connection, Engine, func, select
-from sqlalchemy.exc import DataError, IntegrityError
 
 from service.audit.chain import Link, SealedRecord
 from service.audit.errors import DuplicateRecordError, StoreError, StoreUnavailableError
@@ -67,6 +66,8 @@ class Writer:
         self._interval = interval
         self._queue = queue
         self._on_head = on_head
+        driver = engine.dialect.loaded_dbapi
+        self._refusals = (driver.IntegrityError, driver.DataError)
         self._insert_rows = PreparedInsert(PREDICTIONS, engine.dialect)
         self._insert_keys = PreparedInsert(IDEMPOTENCY, engine.dialect)
         self._connection: Connection | None = None
@@ -102,7 +103,7 @@ class Writer:
     def _write(self, batch: Sequence[Waiting], *, ends: bool = False) -> None:
         try:
             self._transact(batch, ends=ends)
-        except (IntegrityError, DataError):
+        except self._refusals:
             self._disconnect()
             self._write_apart(batch)
         except Exception:  # whatever failed, those who wait must hear of it
