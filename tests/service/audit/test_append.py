@@ -1,6 +1,8 @@
 import asyncio
+import sqlite3
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -297,7 +299,20 @@ def test_sqlite_commits_to_a_write_ahead_log_and_waits_for_the_disk(in_sqlite: P
         pragma = connection.exec_driver_sql
         assert pragma("PRAGMA journal_mode").scalar() == "wal"
         assert pragma("PRAGMA synchronous").scalar() == 2
+        assert pragma("PRAGMA page_size").scalar() == 8192
         connection.close()
+
+
+def test_a_sqlite_store_of_smaller_pages_goes_on(in_sqlite: Place):
+    in_sqlite.file.parent.mkdir(exist_ok=True)
+    with closing(sqlite3.connect(in_sqlite.file)) as older:
+        older.execute("PRAGMA page_size = 4096")
+        older.execute("PRAGMA journal_mode = WAL")
+        older.execute("CREATE TABLE another (id)")
+    fill(in_sqlite, 2)
+    fill(in_sqlite, 2)
+    assert verified(in_sqlite).is_sound
+    assert verified(in_sqlite).rows == 4
 
 
 @pytest.mark.parametrize(
