@@ -3,6 +3,7 @@
 import json
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -70,6 +71,15 @@ def test_an_idle_service_ends_at_once(tmp_path: Path) -> None:
         assert time.monotonic() - began < 3
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Let SIGINT be heard by what is started, also where the tests run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 def test_ctrl_c_ends_it_without_a_traceback(tmp_path: Path) -> None:
     with Server(tmp_path / "log", audit_url="off") as server:
         server.signal(signal.SIGINT)

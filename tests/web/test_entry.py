@@ -19,7 +19,7 @@ MILLISECONDS_OF_PAUSE = 350
 """A little more than the page waits for more before it asks."""
 OTHER_UNITS = (
     ("hemoglobin_g_dl", "g/L", "91", 9.1),
-    ("hemoglobin_g_dl", "mmol/L", "5.6", 9.02384),
+    ("hemoglobin_g_dl", "mmol/L", "5.6", 9.0216),
     ("lymphocytes_10e9_l", "/µL", "800", 0.8),
     ("ldh_u_l", "µkat/L", "4.5", 270),
     ("ferritin_ng_ml", "µg/L", "1150", 1150),
