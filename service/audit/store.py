@@ -20,8 +20,9 @@ from service.audit.writer import IdempotencyRow, Waiting, Writer
 T = TypeVar("T")
 
 _READERS = 2
-_ROWS_WORTH_A_COMMIT = 8
-"""So many share the cost of a commit well; it runs while the loop works on what else is asked."""
+_ROWS_WORTH_A_COMMIT = 64
+"""So many wait for no more. Fewer would have the writer and the loop take turns at the interpreter
+more often than the commit that they share is worth."""
 _QUIET_TURNS = 3
 """More than a request takes from its socket to the store."""
 

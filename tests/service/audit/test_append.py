@@ -89,7 +89,7 @@ def test_rows_of_turns_of_the_loop_that_follow_each_other_share_one_transaction(
 
 def test_rows_are_committed_while_the_loop_works_on(place: Place):
     async def work_on(store: Store) -> None:
-        waiting = [asyncio.create_task(store.append([a_record()])) for _ in range(8)]
+        waiting = [asyncio.create_task(store.append([a_record()])) for _ in range(64)]
         await asyncio.sleep(0)
         until = time.monotonic() + 20
         while len(all_rows(place)) < len(waiting):
