@@ -221,7 +221,7 @@ def _require_finite(
         + sum(steps["lower"][1:])
         + sum(steps["upper"][1:])
         + sum(mean.values())
-        + sum([one["hazard_ratio"] for one in contributed])
+        + sum([one["log_hazard_ratio"] + one["hazard_ratio"] for one in contributed])
         + sum([one["expected"] + one["variance_share"] for one in expected])
     )
     if not isfinite(total):

@@ -35,6 +35,14 @@ def test_a_contribution_that_overflows_is_refused() -> None:
         predict(with_cox(coefficients=coefficients), PATIENT)
 
 
+def test_a_contribution_without_bound_is_refused_though_its_ratio_is_zero() -> None:
+    column = MODEL.cox.design.names.index("ldh_u_l")
+    reference = MODEL.cox.design.reference.copy()
+    reference[column] = np.inf if MODEL.cox.coefficients[column] > 0 else 0.0
+    with np.errstate(divide="ignore"), pytest.raises(NotFiniteError):
+        predict(with_cox(design=replace(MODEL.cox.design, reference=reference)), PATIENT)
+
+
 def test_what_is_expected_of_an_unknown_covariate_is_finite() -> None:
     broken = MODEL.cox.design.mean.copy()
     broken[MODEL.cox.design.names.index("age_years")] = np.nan
