@@ -17,6 +17,7 @@ from training.fit import FittedModel, Options
 from training.study.route import follow_route
 from training.validation.imputing_procedure import ExpectingPredictor, ImputingProcedure
 from training.validation.internal import validate_internally, validate_procedure
+from training.validation.refit import OneByOne
 
 RESAMPLES = 1000
 FEW_DEATHS_PER_COVARIATE = 10
@@ -124,10 +125,9 @@ def _validation(
                 jobs=resampling.jobs,
                 on_progress=resampling.on_progress,
             )
-        procedure = ImputingProcedure(options.ties, options.penalty)
         return validate_procedure(
             cohort,
-            procedure,
+            OneByOne(ImputingProcedure(options.ties, options.penalty)),
             ExpectingPredictor(np.arange(len(cohort.names)), fit.model.cox),
             resamples=resampling.resamples,
             seed=options.seed,

@@ -30,6 +30,7 @@ from training.validation.performance import (
     Indices,
 )
 from training.validation.procedure import CoxPredictor, CoxProcedure
+from training.validation.refit import OneByOne
 
 GOLDEN: dict[str, Any] = json.loads(
     (Path(__file__).parents[1] / "golden" / "validation.json").read_text(encoding="utf-8")
@@ -242,7 +243,7 @@ def test_where_no_resample_can_be_fitted_there_is_no_validation():
     model = stay(cohort, np.arange(72), 0)
     with pytest.raises(FitError, match="by_design") as refused:
         validate_procedure(
-            cohort, refuse, model, resamples=5, seed=1, jobs=1, on_progress=unwatched
+            cohort, OneByOne(refuse), model, resamples=5, seed=1, jobs=1, on_progress=unwatched
         )
     assert refused.value.code == "validation_failed"
 
@@ -251,7 +252,7 @@ def test_a_procedure_that_looks_at_no_data_has_no_optimism():
     cohort = cohort_of(rows(72))
     model = stay(cohort, np.arange(72), 0)
     found = validate_procedure(
-        cohort, stay, model, resamples=150, seed=1, jobs=1, on_progress=unwatched
+        cohort, OneByOne(stay), model, resamples=150, seed=1, jobs=1, on_progress=unwatched
     )
     for name in (HARRELL_C, AUC, BRIER):
         p = measure(found, name)
@@ -273,5 +274,7 @@ def test_each_resample_knows_the_original_patients_of_its_rows():
         return CoxProcedure(penalty=0.0)(drawn, patients, seed)
 
     model = CoxProcedure(penalty=0.0)(ordered, np.arange(72), 0)
-    validate_procedure(cohort, watch, model, resamples=10, seed=1, jobs=1, on_progress=unwatched)
+    validate_procedure(
+        cohort, OneByOne(watch), model, resamples=10, seed=1, jobs=1, on_progress=unwatched
+    )
     assert len({tuple(patients) for patients in seen}) == 10

@@ -30,7 +30,7 @@ from training.validation import decision
 from training.validation.bench import CALIBRATION_SLOPE, Bench
 from training.validation.calibration import calibration_groups
 from training.validation.performance import OBSERVED_EXPECTED, Outcome, Samples
-from training.validation.procedure import CoxProcedure, Predictor, Procedure
+from training.validation.procedure import CoxProcedure, Predictor
 from training.validation.refit import OneByOne, Refit, Together
 
 if TYPE_CHECKING:  # or each worker process would load scikit-survival, which it does not use
@@ -81,7 +81,7 @@ def validate_internally(
     refit: Refit = OneByOne(inside)
     if options.penalty is not None and len(in_order.months) <= _TOGETHER:
         refit = Together(options.ties, options.penalty)
-    return _validate(
+    return validate_procedure(
         in_order,
         refit,
         model,
@@ -94,7 +94,7 @@ def validate_internally(
 
 def validate_procedure(
     cohort: Cohort,
-    procedure: Procedure,
+    refit: Refit,
     model: Predictor,
     *,
     resamples: int,
@@ -107,7 +107,7 @@ def validate_procedure(
     Parameters
     ----------
     cohort : what `model` was fitted to; values may be unknown if procedure and models take them
-    procedure : fits a resample; it must be importable by other processes
+    refit : goes through the procedure in resamples; other processes must be able to import it
     model : the model whose performance is to be corrected
     resamples, seed, jobs, on_progress : as for `validate_internally`
 
@@ -117,28 +117,7 @@ def validate_procedure(
         If a measure of the model is undefined in the cohort, or next to no resample
         could be fitted.
     """
-    return _validate(
-        _in_order_of_time(cohort),
-        OneByOne(procedure),
-        model,
-        resamples=resamples,
-        seed=seed,
-        jobs=jobs,
-        on_progress=on_progress,
-    )
-
-
-def _validate(
-    in_order: Cohort,
-    refit: Refit,
-    model: Predictor,
-    *,
-    resamples: int,
-    seed: int,
-    jobs: int,
-    on_progress: Callable[[int], None],
-) -> InternalValidation:
-    bench = Bench.of(in_order, model)
+    bench = Bench.of(_in_order_of_time(cohort), model)
     apparent = bench.evaluate(np.arange(bench.size)[None], bench.predicted)[0]
     if not np.isfinite(apparent).all():
         raise FitError(
