@@ -17,7 +17,6 @@ from tests.faults.test_privacy import CANARY, DIGITS, SECRET, TRACES, files_writ
 from tests.server import address_of
 from tests.service.cds.calls import PATIENT_VIEW
 from tests.service.issuer import (
-    AUDIENCE,
     ISSUER,
     JwksServer,
     claims,
@@ -57,16 +56,12 @@ def fresh(**changes: Any) -> str:
 
 @pytest.fixture(scope="module")
 def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
-    with JwksServer(keys(jwk("rsa", rsa_key()))) as jwks:
-        settings = {
-            "auth": "jwt",
-            "jwt_issuer": ISSUER,
-            "jwt_audience": AUDIENCE,
-            "jwt_jwks_url": jwks.url,
-            "jwt_allowed_hosts": '["127.0.0.1"]',
-        }
-        with Victim(tmp_path_factory.mktemp("tokens"), **settings) as started:
-            yield started
+    folder = tmp_path_factory.mktemp("tokens")
+    with (
+        JwksServer(keys(jwk("rsa", rsa_key()))) as jwks,
+        Victim(folder, **jwks.settings) as started,
+    ):
+        yield started
 
 
 def good_and_bad() -> Iterator[str]:

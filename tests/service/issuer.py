@@ -142,6 +142,17 @@ class JwksServer:
         self.url = f"http://127.0.0.1:{self._server.server_port}/jwks"
         return self
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """What a service that takes the issuer's tokens is set to."""
+        return {
+            "auth": "jwt",
+            "jwt_issuer": ISSUER,
+            "jwt_audience": AUDIENCE,
+            "jwt_jwks_url": self.url,
+            "jwt_allowed_hosts": '["127.0.0.1"]',
+        }
+
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._thread.join()

@@ -36,14 +36,7 @@ REALM = 'Bearer realm="hsct2-risk"'
 
 
 def settings(jwks: JwksServer) -> dict[str, object]:
-    return {
-        "auth": "jwt",
-        "host": "0.0.0.0",
-        "jwt_issuer": ISSUER,
-        "jwt_audience": AUDIENCE,
-        "jwt_jwks_url": jwks.url,
-        "jwt_allowed_hosts": '["127.0.0.1"]',
-    }
+    return {**jwks.settings, "host": "0.0.0.0"}
 
 
 def fresh(**changes: Any) -> str:
