@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 import yaml
@@ -93,23 +93,18 @@ def list_keys() -> None:
 def revoke(key_id: Annotated[str, typer.Argument(help="Its id, as `list` shows it.")]) -> None:
     """Revoke a key; a running service refuses it from its next request on."""
     if not _key_store().revoke(key_id):
-        _fail("there is no key of this id")
+        serving.fail("there is no key of this id")
 
 
 def _audit_place() -> AuditPlace:
     settings = serving.settings()
     if not settings.stores_predictions:
-        _fail("HSCT2_AUDIT_URL=off: there is no store")
+        serving.fail("HSCT2_AUDIT_URL=off: there is no store")
     return AuditPlace(settings.audit_url, settings.audit_key)
 
 
 def _key_store() -> KeyStore:
     return serving.key_store(serving.settings())
-
-
-def _fail(message: str) -> NoReturn:
-    typer.echo(message, err=True)
-    raise typer.Exit(1)
 
 
 app.add_typer(audit_commands(_audit_place), name="audit")

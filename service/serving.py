@@ -32,7 +32,7 @@ def serve() -> None:
     for folder, reason in registry.refused.items():
         structlog.get_logger("start").error("artifact refused", folder=folder, reason=reason)
     if not registry.is_ready:
-        _fail(f"the default model {configured.default_model} is not in {configured.models}")
+        fail(f"the default model {configured.default_model} is not in {configured.models}")
     structlog.get_logger("start").info(
         "serving", host=configured.host, port=configured.port, models=list(registry.artifacts)
     )
@@ -64,7 +64,7 @@ def key_store(configured: Settings) -> KeyStore:
     try:
         store.all()
     except KeysError as error:
-        _fail(str(error))
+        fail(str(error))
     return store
 
 
@@ -80,7 +80,7 @@ def _audit_store(configured: Settings) -> Store | None:
             on_head=lambda head: log.info("audit head", **head.as_log()),
         )
     except StoreError as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 def _public_key(configured: Settings) -> PublicKey | None:
@@ -89,9 +89,9 @@ def _public_key(configured: Settings) -> PublicKey | None:
     try:
         return PublicKey.from_pem(configured.public_key.read_bytes())
     except OSError as error:
-        _fail(f"HSCT2_PUBLIC_KEY: the file cannot be read ({error.strerror})")
+        fail(f"HSCT2_PUBLIC_KEY: the file cannot be read ({error.strerror})")
     except SignatureKeyError as error:
-        _fail(f"HSCT2_PUBLIC_KEY: {error}")
+        fail(f"HSCT2_PUBLIC_KEY: {error}")
 
 
 def _log_as_json() -> None:
@@ -127,7 +127,8 @@ def _without_traceback(record: logging.LogRecord) -> bool:
     return True
 
 
-def _fail(message: str) -> NoReturn:
+def fail(message: str) -> NoReturn:
+    """Say what is wrong and exit."""
     _say(message)
     raise SystemExit(1)
 
