@@ -121,3 +121,9 @@ def test_the_same_values_never_have_the_same_digest():
     record = a_record()
     digest = COLUMNS.index("values_digest") - COLUMNS.index("hash") - 1
     assert seal(record).columns[digest] != seal(record).columns[digest]
+
+
+def test_no_two_records_share_a_salt():
+    salts = [row.salt for row in stored(200)]
+    assert len(set(salts)) == len(salts)
+    assert all(salt is not None and len(salt) == 32 for salt in salts)
