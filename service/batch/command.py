@@ -93,17 +93,21 @@ def predict_files(
             for done in results:
                 finished.append(done)
                 shown.part(weights[done.part])
+        failures = sorted(done.failure for done in finished if done.failure)
+        summary = {
+            "rows": sum(done.rows for done in finished),
+            "errors": sum(done.errors for done in finished),
+            "parts": len(finished) - len(failures),
+            "failed": failures,
+            "complete": not failures,
+        }
+        write_json(out / "summary.json", summary)
     except BatchError as error:
         _fail(str(error))
-    failures = sorted(done.failure for done in finished if done.failure)
-    summary = {
-        "rows": sum(done.rows for done in finished),
-        "errors": sum(done.errors for done in finished),
-        "parts": len(finished) - len(failures),
-        "failed": failures,
-        "complete": not failures,
-    }
-    write_json(out / "summary.json", summary)
+    except OSError as error:
+        _fail(
+            f"{error.filename or out}: {error.strerror}; what is done is kept, start again to go on"
+        )
     typer.echo(
         f"{summary['rows']} patients, {summary['errors']} of them with errors (*.errors.ndjson)",
         err=True,

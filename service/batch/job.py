@@ -2,8 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import asdict, dataclass
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from model.prediction import PrognosticModel
+from service.batch.answer import PredictedRows
 from service.batch.arrow_columns import check_schema, rows_of_batch
 from service.batch.csv_rows import CsvReader
 from service.batch.errors import BatchError, UnreadableError
@@ -39,6 +42,18 @@ class Done:
     rows: int
     errors: int
     failure: str | None = None
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Neighbouring rows of a part, predicted.
+
+    A part's last piece has no rows: it tells that the part ended, or why it cannot be read on.
+    """
+
+    part: Part
+    rows: PredictedRows | None
+    failure: BatchError | None = None
 
 
 @dataclass(frozen=True)
@@ -88,22 +103,54 @@ class Job:
         except (OSError, ValueError, TypeError):
             return None
 
-    def predict(self, part: Part, on_rows: Callable[[int], None] = lambda _: None) -> Done:
-        """Predict a part and keep it; a part that is done already is left as it is."""
-        before = self.done(part)
-        if before is not None:
-            return before
-        form = self.form or part.form
+    def predict(self, part: Part) -> Done:
+        """Predict a part and keep it; a part that is done already is left as it is.
+
+        Raises
+        ------
+        OSError
+            If it cannot be kept.
+        """
+        return self.done(part) or next(self.keep(self.predicted([part])))
+
+    def predicted(self, parts: Iterable[Part]) -> Generator[Piece]:
+        """Read parts, one after the other, and predict their rows."""
         months = list(self.horizons_months)
-        try:
-            with PartOutput(self.folder, part.name, form, months) as output:
+        for part in parts:
+            try:
                 for rows in _read(part):
-                    predicted = predict_rows(self.model, rows, months, self.confidence_level)
-                    output.write(predicted)
-                    on_rows(len(rows))
-                output.keep()
-        except BatchError as error:
-            return Done(part.name, 0, 0, f"{part.file.name}: {error}")
+                    yield Piece(part, predict_rows(self.model, rows, months, self.confidence_level))
+            except BatchError as error:
+                yield Piece(part, None, error)
+            else:
+                yield Piece(part, None)
+
+    def keep(
+        self, pieces: Iterable[Piece], on_rows: Callable[[int], None] = lambda _: None
+    ) -> Iterator[Done]:
+        """Write the pieces of parts, as `predicted` gives them, and keep each part once whole.
+
+        Raises
+        ------
+        OSError
+            If a part cannot be kept.
+        """
+        for part, of_part in groupby(pieces, key=attrgetter("part")):
+            try:
+                yield self._kept(part, of_part, on_rows)
+            except BatchError as error:
+                yield Done(part.name, 0, 0, f"{part.file.name}: {error}")
+
+    def _kept(self, part: Part, pieces: Iterable[Piece], on_rows: Callable[[int], None]) -> Done:
+        form = self.form or part.form
+        with PartOutput(self.folder, part.name, form, list(self.horizons_months)) as output:
+            for piece in pieces:
+                if piece.failure is not None:
+                    raise piece.failure
+                if piece.rows is not None:
+                    output.write(piece.rows)
+                    on_rows(len(piece.rows))
+            output.keep()
         done = Done(part.name, output.rows, output.errors)
         write_json(self.folder / f"{part.name}{_DONE}", asdict(done))
         return done

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -63,8 +64,12 @@ class PartOutput:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._file.close()
-        self._errors.close()
+        with suppress(OSError, pa.ArrowException):  # a writer that is left open complains at exit
+            if self._parquet is not None:
+                self._parquet.close()
+        for file in (self._file, self._errors):
+            with suppress(OSError):  # what was not written before the disk was full
+                file.close()
         self._rows_in.unlink(missing_ok=True)
         self._errors_in.unlink(missing_ok=True)
 

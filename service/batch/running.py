@@ -8,19 +8,23 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
+from service.batch.ahead import ahead
 from service.batch.errors import BatchError
 from service.batch.job import Done, Job
 from service.batch.parts import Part
 
 OnRows = Callable[[int], None]
+_PIECES_AHEAD = 32
+"""As many as are predicted while a part is synced; together some 50 MB."""
+
 _LOSSES_ALLOWED = 10
 """How often a part is begun again where the worker that had it is lost."""
 
 
 def run_here(job: Job, parts: Sequence[Part], on_rows: OnRows) -> Iterator[Done]:
-    """Do the parts one after the other."""
-    for part in parts:
-        yield job.predict(part, on_rows)
+    """Do the parts one after the other; a thread predicts while those before are written."""
+    with ahead(job.predicted(parts), _PIECES_AHEAD) as pieces:
+        yield from job.keep(pieces, on_rows)
 
 
 def run_in_processes(

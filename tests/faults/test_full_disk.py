@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pyarrow.parquet as pq
 import pytest
 
 from tests.faults.process import Victim
-from tests.server import problem
+from tests.server import problem, run_service
 from tests.service.audit.stores import all_rows, verified
+from tests.service.batch.batches import invented
 
 BALLAST_BYTES = 900_000
 MOST_ANSWERS = 2_000
@@ -78,3 +80,25 @@ def test_a_service_that_starts_on_a_full_disk_says_so_and_ends(small_disk: Path,
     with pytest.raises(RuntimeError, match="the audit store"), victim:
         pass
     assert "Traceback" not in victim.log()
+
+
+@pytest.mark.slow
+def test_a_job_over_files_on_a_full_disk_keeps_what_is_done_and_goes_on(
+    small_disk: Path, tmp_path: Path
+):
+    for number in range(5):
+        pq.write_table(invented(4_000), tmp_path / f"{number}.parquet")
+    ballast, out = small_disk / "ballast", small_disk / "out"
+    ballast.write_bytes(b"0" * BALLAST_BYTES)
+    full = run_service("predict", str(tmp_path), str(out))
+    assert full.returncode == 1
+    assert "No space left on device; what is done is kept" in full.stderr
+    assert "Traceback" not in full.stderr
+    assert "Exception ignored" not in full.stderr
+    done = len(list(out.glob("*.done.json")))
+    assert 1 <= done < 5
+    ballast.unlink()
+    again = run_service("predict", str(tmp_path), str(out))
+    assert again.returncode == 0, again.stderr
+    assert f"5 parts, {done} of them done before" in again.stderr
+    assert sum(pq.read_metadata(path).num_rows for path in out.glob("*.parquet")) == 20_000
