@@ -155,6 +155,24 @@ def test_a_narrow_screen_never_scrolls_sideways(language: str, visiting: Opener)
     assert too_wide == {}
 
 
+_BEYOND_THEIR_CARDS = """cards => cards
+  .filter(card => card.scrollWidth > card.clientWidth)
+  .map(card => `${card.className} ${card.scrollWidth} > ${card.clientWidth}`)"""
+
+
+@pytest.mark.parametrize("width", [1180, 1340, 1600])
+@pytest.mark.parametrize("language", ["en", "tr"])
+def test_on_a_wide_screen_tables_stay_within_their_cards(
+    language: str, width: int, visiting: Opener
+) -> None:
+    visit = visiting(width=width, language=language)
+    visit.open()
+    for patient in ({"ecog": 1}, FULL_PATIENT):
+        result = visit.ask(patient)
+        assert result.locator(".card-horizons table").is_visible()
+        assert result.locator(".card").evaluate_all(_BEYOND_THEIR_CARDS) == []
+
+
 def test_a_wide_screen_uses_its_width(visiting: Opener) -> None:
     visit = visiting(width=1920)
     visit.open()
