@@ -175,12 +175,10 @@ class _Block:
         complete = int((pattern == 0).sum())
         for part in _chunks(0, complete):
             self._predict_chunk(self._transformed(rows[part]), rows[part], None)
+        expected = np.ones_like(self._covariates)
         for part in _chunks(complete, len(rows)):
-            x = self._transformed(rows[part])
-            design = self._model.cox.design
-            x[:-1] -= design.mean[:, None]
-            x[:-1] /= design.sd[:, None]
-            unknown = patterns.expect(x[:-1], pattern[part])
+            x = expected[:, : part.stop - part.start]
+            unknown = patterns.expect(self._transformed(rows[part]), pattern[part], x[:-1])
             self._predict_chunk(x, rows[part], unknown)
 
     def _predict_chunk(self, x: Floats, rows: Rows, unknown: Unknown | None) -> Floats:

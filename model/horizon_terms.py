@@ -33,10 +33,10 @@ class HorizonTerms:
     certain : places of those before the first death, where survival is 1
     withheld : places of all others than `horizons`
     hazard : shape (k, 1), Λ0
-    of_standardised : shape (m, p + 1); applied to standardised covariates and a 1 it gives
-        x'β and, with limits, z L'(x - x̄) and its difference in square from horizon to
-        horizon, z² (‖L'(x - x̄(t))‖² + VH/Λ0² - ‖L'(x - x̄)‖²), with V = LL'
-    of_transformed : shape (m, p + 1), the same of covariates only transformed
+    of_transformed : shape (m, p + 1); applied to transformed covariates, neither centred nor
+        scaled, and a 1 it gives x'β and, with limits, z L'(x - x̄) and its difference in
+        square from horizon to horizon, z² (‖L'(x - x̄(t))‖² + VH/Λ0² - ‖L'(x - x̄)‖²), x here
+        being standardised, with V = LL'
     quantile : z; None without limits
     """
 
@@ -44,7 +44,6 @@ class HorizonTerms:
     certain: NDArray[np.intp]
     withheld: NDArray[np.intp]
     hazard: Floats
-    of_standardised: Floats
     of_transformed: Floats
     quantile: float | None
 
@@ -70,7 +69,6 @@ class HorizonTerms:
             certain=np.flatnonzero(reached & (step < 0)),
             withheld=np.setdiff1d(np.arange(len(months)), live),
             hazard=cox.hazard[step[live]][:, None],
-            of_standardised=rows,
             of_transformed=rows @ standardise,
             quantile=quantile,
         )
@@ -85,8 +83,7 @@ class HorizonTerms:
 
         Parameters
         ----------
-        covariates : shape (p + 1, n), the last row 1; standardised where some were unknown,
-            else only transformed
+        covariates : shape (p + 1, n), transformed, the last row 1
         unknown : None where nothing was
         out : one or three arrays to write to, of shape (k, n) each
         work : shape (m, n), overwritten; kept from call to call it stays in the cache
@@ -95,17 +92,16 @@ class HorizonTerms:
         -------
         Shape (n,), a part of `work`; NaN where any covariate is
         """
-        matrix = self.of_transformed if unknown is None else self.of_standardised
-        np.matmul(matrix, covariates, out=work)
+        np.matmul(self.of_transformed, covariates, out=work)
         ratio: Floats = np.clip(work[0], -_LARGEST_EXPONENT, _LARGEST_EXPONENT, out=work[0])
         np.exp(ratio, out=ratio)
-        minus_hazard = np.multiply(-self.hazard, ratio, out=out[0])
+        minus_hazard = np.multiply(-self.hazard, ratio, out=out[0] if unknown is None else None)
         if self.quantile is not None:
             self._write_limits(minus_hazard, unknown, out[1], out[2], work)
         if unknown is None:
             np.exp(minus_hazard, out=out[0])
         else:
-            marginal_survival(minus_hazard.copy(), np.sqrt(unknown.predictor_variance), out[0])
+            marginal_survival(minus_hazard, np.sqrt(unknown.predictor_variance), out[0])
         return ratio
 
     def _write_limits(

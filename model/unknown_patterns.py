@@ -16,6 +16,9 @@ from model.patient import COVARIATES
 Floats = NDArray[np.float64]
 Masks = NDArray[np.uint16]
 
+_STAND_IN = -1000.0
+"""Of an unknown value, whose weight is 0; less than any value, or logarithm of one."""
+
 
 class UnknownPatterns:
     """Regressions on the known covariates, for a model's 2^p patterns, each found when asked for.
@@ -25,9 +28,10 @@ class UnknownPatterns:
     Attributes
     ----------
     binaries : shape (b,), places of the covariates that are 0 or 1
-    weights : shape (2^p, p, p); `weights[pattern] @ x` of standardised covariates x, the
-        unknown ones 0, are the conditional means of the unknown, and 0 at the known
-    variances : shape (2^p, 2, 1 + b + b²), b'Cb and b'Cb + tr(V C), each as the factors of
+    weights : shape (2^p, p, p + 1); `weights[pattern] @ x` of transformed covariates x and
+        a 1 are the known covariates and the conditional means of the unknown, of whose own
+        values the weight is 0
+    variances : shape (2, 1 + b + b², 2^p), b'Cb and b'Cb + tr(V C), each as the factors of
         1, g and g g', g being the standard deviation √(p(1 - p)) of each binary
     """
 
@@ -38,8 +42,8 @@ class UnknownPatterns:
         self._found = np.zeros(2 ** len(names), dtype=bool)
         self.binaries = np.flatnonzero([COVARIATES[name].is_binary for name in names])
         terms = 1 + len(self.binaries) + len(self.binaries) ** 2
-        self.weights = np.zeros((len(self._found), len(names), len(names)))
-        self.variances = np.zeros((len(self._found), 2, terms))
+        self.weights = np.zeros((len(self._found), len(names), len(names) + 1))
+        self.variances = np.zeros((2, terms, len(self._found)))
 
     def find(self, patterns: Masks) -> None:
         """Make sure that the terms of these patterns are there."""
@@ -51,36 +55,31 @@ class UnknownPatterns:
 
     def by_spread(self, patterns: Masks) -> Masks:
         """Return patterns that were found, the one that leaves η the least uncertain first."""
-        largest = self.variances[patterns, 0] @ self._factors_of(
-            np.full((len(self.binaries), 1), 0.5)
-        )
-        return patterns[np.argsort(largest[:, 0], kind="stable")]
+        factors = self._factors_of(np.full((len(self.binaries), 1), 0.5))
+        largest = factors[:, 0] @ self.variances[0][:, patterns]
+        return patterns[np.argsort(largest, kind="stable")]
 
-    def expect(self, x: Floats, pattern: Masks) -> Unknown:
-        """Put what is expected in place of what is unknown, and return what that leaves open.
+    def expect(self, x: Floats, pattern: Masks, out: Floats) -> Unknown:
+        """Write the covariates with what is expected of the unknown; return what that leaves open.
 
         Parameters
         ----------
-        x : shape (p, n), standardised, NaN where unknown; filled in
+        x : shape (p + 1, n), transformed, NaN where unknown, the last row 1; overwritten
         pattern : shape (n,), found; patients of one pattern stand together
+        out : shape (p, n)
         """
-        np.copyto(x, 0.0, where=np.isnan(x))
-        opens = np.flatnonzero(np.diff(pattern, prepend=pattern[0] ^ 1))
-        closes = np.append(opens[1:], len(pattern))
-        runs = list(zip(pattern[opens].tolist(), opens.tolist(), closes.tolist(), strict=True))
-        expected = np.empty_like(x)
-        for number, start, stop in runs:
-            np.matmul(self.weights[number], x[:, start:stop], out=expected[:, start:stop])
-        x += expected
-        centre, sd = (
-            of[self.binaries, None] for of in (self._cox.design.mean, self._cox.design.sd)
-        )
-        chance = np.clip(x[self.binaries] * sd + centre, 0.0, 1.0)
-        x[self.binaries] = (chance - centre) / sd
+        np.fmax(x, _STAND_IN, out=x)
+        starts = np.flatnonzero(np.diff(pattern, prepend=pattern[0] ^ 1))
+        stops = np.append(starts[1:], len(pattern))
+        patterns = pattern[starts]
+        runs = [slice(*of) for of in zip(starts.tolist(), stops.tolist(), strict=True)]
+        for number, run in zip(patterns.tolist(), runs, strict=True):
+            np.matmul(self.weights[number], x[:, run], out=out[:, run])
+        chance = np.clip(out[self.binaries], 0.0, 1.0)
+        out[self.binaries] = chance
         factors = self._factors_of(np.sqrt(chance * (1 - chance)))
-        variances = np.empty((2, len(pattern)))
-        for number, start, stop in runs:
-            np.matmul(self.variances[number], factors[:, start:stop], out=variances[:, start:stop])
+        each = np.repeat(self.variances[:, :, patterns], stops - starts, axis=2)
+        variances = np.einsum("vfn,fn->vn", each, factors)
         return Unknown(np.maximum(variances[0], 0.0), variances[1])
 
     def _factors_of(self, g: Floats) -> Floats:
@@ -101,10 +100,13 @@ class UnknownPatterns:
         weights = np.linalg.solve(among_known, of_unknown)
         covariance = unknown[:, :, None] * sigma * unknown[:, None, :]
         covariance -= np.swapaxes(of_unknown, 1, 2) @ weights
-        self.weights[patterns] = np.swapaxes(weights, 1, 2)
+        mean, sd = self._cox.design.mean, self._cox.design.sd
+        slopes = sd[:, None] * np.swapaxes(weights, 1, 2) / sd
+        self.weights[patterns, :, -1] = unknown * mean - slopes @ mean
+        self.weights[patterns, :, :-1] = slopes + known[:, :, None] * np.eye(len(sigma))
         b, v = self._cox.coefficients, self._cox.covariance
-        self.variances[patterns, 0] = self._coefficients(covariance, np.outer(b, b))
-        self.variances[patterns, 1] = self._coefficients(covariance, np.outer(b, b) + v)
+        self.variances[0][:, patterns] = self._coefficients(covariance, np.outer(b, b))
+        self.variances[1][:, patterns] = self._coefficients(covariance, np.outer(b, b) + v)
 
     def _coefficients(self, covariance: Floats, matrix: Floats) -> Floats:
         """Return Σ matrix ∘ C, C having g in place of a binary's own standard deviation."""
@@ -118,4 +120,6 @@ class UnknownPatterns:
         constant = each[:, others][:, :, others].sum(axis=(1, 2))
         linear = 2 * each[:, others][:, :, binaries].sum(axis=1) * per_sd
         square = each[:, binaries][:, :, binaries] * per_sd[:, :, None] * per_sd[:, None, :]
-        return np.concatenate([constant[:, None], linear, square.reshape(len(square), -1)], axis=1)
+        return np.concatenate(
+            [constant[:, None], linear, square.reshape(len(square), -1)], axis=1
+        ).T
