@@ -164,7 +164,11 @@ class _Block:
         return pattern
 
     def _predict_in_order(self, rows: NDArray[np.intp], pattern: NDArray[np.uint16]) -> None:
-        """Predict for rows in the order of their patterns, so that chunks share a few."""
+        """Predict for rows in the order of their patterns, so that chunks share a few.
+
+        The answer has this order until it is complete: to put a column of it in the order of
+        the patients at once is several times as fast as to do so chunk by chunk.
+        """
         patterns = self._model.unknown_patterns
         numbers = np.flatnonzero(np.bincount(pattern)).astype(np.uint16)
         patterns.find(numbers)
@@ -174,24 +178,25 @@ class _Block:
         rows, pattern = rows[order], pattern[order]
         complete = int((pattern == 0).sum())
         for part in _chunks(0, complete):
-            self._predict_chunk(self._transformed(rows[part]), rows[part], None)
+            self._predict_chunk(self._transformed(rows[part]), part, None)
         expected = np.ones_like(self._covariates)
         for part in _chunks(complete, len(rows)):
             x = expected[:, : part.stop - part.start]
             unknown = patterns.expect(self._transformed(rows[part]), pattern[part], x[:-1])
-            self._predict_chunk(x, rows[part], unknown)
+            self._predict_chunk(x, part, unknown)
+        for values in self._numbers():
+            for horizon in self._terms.horizons:
+                values[horizon, rows] = values[horizon, : len(rows)].copy()
 
-    def _predict_chunk(self, x: Floats, rows: Rows, unknown: Unknown | None) -> Floats:
-        """Fill in the answer for some rows, and return their hazard ratios."""
+    def _predict_chunk(self, x: Floats, rows: slice, unknown: Unknown | None) -> Floats:
+        """Fill in some rows of the answer, and return their hazard ratios."""
         answers, work = self._numbers(), self._work[:, : x.shape[1]]
-        if isinstance(rows, slice) and not len(self._terms.withheld):
-            out = [answer[:, rows] for answer in answers]
-            return self._terms.predict(x, unknown, out, work)
+        if not len(self._terms.withheld):
+            return self._terms.predict(x, unknown, [answer[:, rows] for answer in answers], work)
         out = [np.empty((len(self._terms.horizons), x.shape[1])) for _ in answers]
         ratio = self._terms.predict(x, unknown, out, work)
         for answer, values in zip(answers, out, strict=True):
-            for horizon, row in zip(self._terms.horizons.tolist(), values, strict=True):
-                answer[horizon, rows] = row
+            answer[self._terms.horizons, rows] = values
         return ratio
 
     def _numbers(self) -> list[Floats]:
