@@ -21,7 +21,7 @@ Rows = slice | NDArray[np.intp]
 _SORTED_AT_ONCE = 2**17
 """Rows that are put in order of what is unknown; bounds the memory that this takes."""
 
-_CHUNK = 4000
+_CHUNK = 6000
 """Rows computed at once: intermediate values stay in the processor's cache.
 
 No power of two, else all covariates of a patient fall on the same lines of it.
@@ -118,8 +118,9 @@ class _Block:
     ) -> None:
         self._model, self._terms, self._patients, self._answer = model, terms, patients, answer
         self._columns = [patients.numbers.get(name) for name in model.cox.design.names]
-        self._covariates = np.ones((len(self._columns) + 1, _CHUNK))
-        self._work = np.empty((len(terms.of_transformed), _CHUNK))
+        size = min(_CHUNK, patients.rows)
+        self._covariates = np.ones((len(self._columns) + 1, size))
+        self._work = np.empty((len(terms.of_transformed), size))
 
     def predict(self) -> None:
         """Fill in the answer."""
