@@ -21,6 +21,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # n
 
 from benchmarks.comparison import Contest
 from benchmarks.peer import RSession
+from benchmarks.serving_process import from_bytecode
 from model import artifact
 from model.column_prediction import predict_columns
 from model.patient import COVARIATES
@@ -145,21 +146,23 @@ def _memory(folder: Path) -> Contest:
 
 
 def _files(folder: Path) -> Contest:
-    source = folder / "registry"
+    source, few = folder / "registry", folder / "few.parquet"
     source.mkdir()
     made = patients(_ROWS_OF_A_FILE)
     for number in range(max(1, FILE_ROWS // _ROWS_OF_A_FILE)):
         pq.write_table(made, source / f"{number:03}.parquet", row_group_size=250_000)
+    pq.write_table(made[:1_000], few)
     model = artifact.load(SHIPPED_MODELS / "hsct2-os").model
     runs = iter(range(1_000))
 
-    def command() -> float:
+    def command(given: Path) -> float:
         out = folder / f"out-{next(runs)}"
         start = perf_counter()
         process = subprocess.Popen(
-            [sys.executable, "-m", "service", "predict", str(source), str(out)],
+            [sys.executable, "-m", "service", "predict", str(given), str(out)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            env=from_bytecode(folder),
         )
         _limit(process.pid)
         _, status, used = os.wait4(process.pid, 0)
@@ -179,10 +182,11 @@ def _files(folder: Path) -> Contest:
                     predict_columns(model, rows_of_batch(batch, names, 1).columns)
         return perf_counter() - start
 
+    command(few)  # makes the bytecode
     return Contest(
         f"python -m service predict, Parquet folder of {FILE_ROWS:,} patients",
         "one pass of pyarrow with the arithmetic",
-        command,
+        lambda: command(source),
         one_pass,
         goal=1.5,
         most_runs=1,
