@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 import yaml
 
-from service import serving
-from service.app import create_app
+from service import environment
 from service.audit.commands import AuditPlace, audit_commands
 from service.batch import command
 from service.keys import KeyStore, Scope
@@ -27,7 +26,9 @@ app.add_typer(keys, name="keys")
 @app.command()
 def serve() -> None:
     """Serve predictions; the environment configures it (see the README's table)."""
-    serving.serve()
+    from service.serving import serve as serve_it  # it loads what no other command needs
+
+    serve_it()
 
 
 @app.command()
@@ -43,7 +44,7 @@ def predict(
 ) -> None:
     """Predict for files of patients, without audit; start again to go on where it stopped."""
     command.predict_files(
-        serving.load_registry(serving.settings()),
+        environment.load_registry(environment.settings()),
         source,
         out,
         model,
@@ -60,6 +61,8 @@ def openapi(
     out: Annotated[Path | None, typer.Option(help="File to write; default the terminal.")] = None,
 ) -> None:
     """Print the OpenAPI description as YAML."""
+    from service.app import create_app
+
     registry = Registry({}, {}, default="")
     described = create_app(Settings(models=SHIPPED_MODELS), registry).openapi()
     text = yaml.safe_dump(described, sort_keys=False, allow_unicode=True, width=100)
@@ -93,18 +96,18 @@ def list_keys() -> None:
 def revoke(key_id: Annotated[str, typer.Argument(help="Its id, as `list` shows it.")]) -> None:
     """Revoke a key; a running service refuses it from its next request on."""
     if not _key_store().revoke(key_id):
-        serving.fail("there is no key of this id")
+        environment.fail("there is no key of this id")
 
 
 def _audit_place() -> AuditPlace:
-    settings = serving.settings()
+    settings = environment.settings()
     if not settings.stores_predictions:
-        serving.fail("HSCT2_AUDIT_URL=off: there is no store")
+        environment.fail("HSCT2_AUDIT_URL=off: there is no store")
     return AuditPlace(settings.audit_url, settings.audit_key)
 
 
 def _key_store() -> KeyStore:
-    return serving.key_store(serving.settings())
+    return environment.key_store(environment.settings())
 
 
 app.add_typer(audit_commands(_audit_place), name="audit")

@@ -2,21 +2,16 @@
 
 import logging
 import sys
-from typing import NoReturn, TextIO, cast
+from typing import TextIO, cast
 
 import structlog
 from prometheus_client import disable_created_metrics
-from pydantic import ValidationError
-from pydantic_settings import SettingsError
 
-from model.errors import SignatureKeyError
-from model.signature import PublicKey
 from service.app import create_app
 from service.audit.errors import StoreError
 from service.audit.store import Store
-from service.keys import KeysError, KeyStore
+from service.environment import fail, key_store, load_registry, settings
 from service.log_lines import Lines, as_json
-from service.registry import Registry
 from service.server import Server
 from service.settings import Settings
 
@@ -39,35 +34,6 @@ def serve() -> None:
     Server(create_app(configured, registry, _audit_store(configured)), configured).run()
 
 
-def settings() -> Settings:
-    """Return the settings of the environment; without, say what is wrong with them and exit."""
-    try:
-        return Settings()
-    except ValidationError as error:
-        for e in error.errors(include_input=False):
-            name = "_".join(map(str, e["loc"])).upper()
-            _say(f"HSCT2_{name}: {e['msg']}" if name else e["msg"])
-        raise SystemExit(2) from None
-    except SettingsError as error:
-        _say(f"{error}; a list is written as JSON")
-        raise SystemExit(2) from None
-
-
-def load_registry(configured: Settings) -> Registry:
-    """Load the models; of a signed folder, with the key that the settings name, or exit."""
-    return Registry.load(configured.models, configured.default_model, _public_key(configured))
-
-
-def key_store(configured: Settings) -> KeyStore:
-    """Return the API keys, or exit where their file is none."""
-    store = KeyStore(configured.api_keys)
-    try:
-        store.all()
-    except KeysError as error:
-        fail(str(error))
-    return store
-
-
 def _audit_store(configured: Settings) -> Store | None:
     log = structlog.get_logger("audit")
     if not configured.stores_predictions:
@@ -81,17 +47,6 @@ def _audit_store(configured: Settings) -> Store | None:
         )
     except StoreError as error:
         fail(str(error))
-
-
-def _public_key(configured: Settings) -> PublicKey | None:
-    if configured.public_key is None:
-        return None
-    try:
-        return PublicKey.from_pem(configured.public_key.read_bytes())
-    except OSError as error:
-        fail(f"HSCT2_PUBLIC_KEY: the file cannot be read ({error.strerror})")
-    except SignatureKeyError as error:
-        fail(f"HSCT2_PUBLIC_KEY: {error}")
 
 
 def _log_as_json() -> None:
@@ -125,13 +80,3 @@ def _log_as_json() -> None:
 def _without_traceback(record: logging.LogRecord) -> bool:
     record.exc_info = record.exc_text = None
     return True
-
-
-def fail(message: str) -> NoReturn:
-    """Say what is wrong and exit."""
-    _say(message)
-    raise SystemExit(1)
-
-
-def _say(message: str) -> None:
-    sys.stderr.write(message + "\n")

@@ -10,7 +10,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from service.audit import migrations
-from tests.server import ROOT, Server, environment
+from tests.server import ROOT, Server, environment, run_service
 
 TRAINING = {"sksurv", "sklearn", "scipy", "pandas", "matplotlib", "jinja2"}
 NOT_BEFORE_FIRST_USE = {
@@ -35,9 +35,13 @@ def served(folder: Path, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
     with Server(folder / "log") as server, server.client() as client:
         assert client.post("/v1/predictions", json={"ecog": 1}).status_code == 200
-    lines = server.log().splitlines()
-    imports = [line for line in lines if line.startswith("import time:")]
-    return {line.rpartition("|")[2].strip().partition(".")[0] for line in imports}
+    return {module.partition(".")[0] for module in modules(server.log())}
+
+
+def modules(printed: str) -> set[str]:
+    """Return what Python says that it imported."""
+    imports = [line for line in printed.splitlines() if line.startswith("import time:")]
+    return {line.rpartition("|")[2].strip() for line in imports}
 
 
 def test_a_service_loads_nothing_of_training_and_nothing_before_it_is_needed(
@@ -48,6 +52,18 @@ def test_a_service_loads_nothing_of_training_and_nothing_before_it_is_needed(
     assert {"service", "numpy"} <= packages
     assert not packages & TRAINING
     assert not packages & NOT_BEFORE_FIRST_USE
+
+
+def test_a_job_over_files_loads_nothing_that_answers_requests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
+    (tmp_path / "in.csv").write_text("ecog\n1\n")
+    done = run_service("predict", str(tmp_path / "in.csv"), str(tmp_path / "out"))
+    assert done.returncode == 0
+    loaded = modules(done.stderr)
+    assert {"service.batch.job", "pyarrow"} <= loaded
+    assert not loaded & {"service.app", "service.serving", "uvicorn", "httpx", "distributed"}
 
 
 def test_arithmetic_has_one_thread() -> None:
