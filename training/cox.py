@@ -12,6 +12,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.lapack import dgesv, dpotrf
 
 from model.errors import FitError
 
@@ -133,8 +134,9 @@ class RiskSets:
         if ties is Ties.BRESLOW:
             self._fraction = np.zeros_like(self._fraction)
         self._shares_risk_sets = self._has_ties and ties is Ties.EFRON
-        spread = self.design.std(axis=0)
-        self._spread = np.where(spread > 0, spread, 1.0)
+        variance = self.design.var(axis=0)
+        variance[variance == 0] = 1.0
+        self._least = FLAT * len(self._deaths) * variance
         self._deaths_total = self.design[self._deaths].sum(axis=0)
 
     def likelihood(self, coefficients: Floats) -> PartialLikelihood:
@@ -179,7 +181,8 @@ class RiskSets:
         ----------
         hessian : shape (p, p), information plus penalty
         """
-        return bool(is_flat(hessian, self._spread, len(self._group_of_death)))
+        root, failed = dpotrf(hessian - np.diag(self._least))
+        return bool(failed or not root[-1, -1] > 0)  # NaN ends there, and fails no factoring
 
     def _relative_hazard(self, coefficients: Floats) -> tuple[Floats, Floats]:
         """Return the linear predictor less its maximum, and its exponential.
@@ -254,7 +257,7 @@ def fit_newton(
     penalty: Floats | None = None,
     *,
     start: Floats | None = None,
-    tolerance: float = 1e-10,
+    tolerance: float = 1e-8,
     max_iterations: int = 50,
 ) -> NewtonFit:
     """Maximise the penalised partial likelihood by Newton steps, halved when they overshoot.
@@ -264,36 +267,43 @@ def fit_newton(
     risk_sets : the data
     penalty : shape (p,), α per coefficient; default none
     start : shape (p,), where to begin; default zero
-    tolerance : largest last step; a further step changes the result by its square
+    tolerance : largest last step, which leaves an error of about its square
 
     Raises
     ------
     FitError
-        ``not_converged`` or ``separation`` if the likelihood has no maximum,
+        ``separation`` if the likelihood is flat where the steps end, ``not_converged`` if
+        they end elsewhere than at a maximum,
         ``singular`` if a covariate is determined by the others.
     """
     p = risk_sets.covariates
     alpha = np.zeros(p) if penalty is None else penalty
     ridge = np.diag(alpha)
     beta = np.zeros(p) if start is None else start.copy()
-    with np.errstate(divide="ignore", invalid="ignore"):  # far out a step ends in NaN: halved
-        current = risk_sets.likelihood(beta)
-        objective = current.value - 0.5 * float(alpha @ beta**2)
+    fit = None
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # far out: halved
+        at, pull = risk_sets.likelihood(beta), alpha * beta
+        objective = at.value - 0.5 * (pull @ beta)
+        hessian = at.information + ridge
         for iteration in range(1, max_iterations + 1):
-            try:
-                step = np.linalg.solve(current.information + ridge, current.score - alpha * beta)
-            except np.linalg.LinAlgError as error:
-                raise FitError("singular", "the covariates determine one another") from error
+            *_, step, is_singular = dgesv(hessian, at.score - pull)
+            if is_singular:
+                raise FitError("singular", "the covariates determine one another")
             for _ in range(30):
                 reached = beta + step
-                proposal = risk_sets.likelihood(reached)
-                risen = proposal.value - 0.5 * float(alpha @ reached**2)
+                at, pull = risk_sets.likelihood(reached), alpha * reached
+                risen = at.value - 0.5 * (pull @ reached)
                 if risen >= objective - 1e-9 * abs(objective):
                     break
                 step = step / 2
-            beta, current, objective = beta + step, proposal, risen
+            else:
+                break
+            beta, objective, hessian = reached, risen, at.information + ridge
             if np.abs(step).max() < tolerance:
-                if risk_sets.is_flat(current.information + ridge):
-                    raise FitError("separation", "the likelihood rises without end")
-                return NewtonFit(beta, current.information, current.value, iteration)
-    raise FitError("not_converged", "the partial likelihood has no maximum within reach")
+                fit = NewtonFit(beta, at.information, at.value, iteration)
+                break
+    if risk_sets.is_flat(hessian):
+        raise FitError("separation", "the likelihood rises without end")
+    if fit is None:
+        raise FitError("not_converged", "the partial likelihood has no maximum within reach")
+    return fit

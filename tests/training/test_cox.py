@@ -12,7 +12,7 @@ from sksurv.util import Surv
 
 from model.errors import FitError
 from tests.golden import hand_worked
-from training.cox import RiskSets, Ties, fit_newton, newton_step
+from training.cox import PartialLikelihood, RiskSets, Ties, fit_newton, newton_step
 
 Data = tuple[Any, Any, Any]
 
@@ -175,6 +175,38 @@ def test_perfect_separation_is_named():
     with pytest.raises(FitError) as refused:
         fit_newton(RiskSets(x, months, months <= 10))
     assert refused.value.code in ("not_converged", "singular")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_covariate_in_the_order_of_the_deaths_separates(seed: int):
+    x, months, death = tied_data(seed)
+    with pytest.raises(FitError) as refused:
+        fit_newton(RiskSets(np.column_stack([x, -months / 10]), months, death))
+    assert refused.value.code == "separation"
+
+
+def test_a_likelihood_that_no_step_raises_has_not_converged():
+    class Falling:
+        covariates = 1
+
+        def likelihood(self, coefficients: Any) -> PartialLikelihood:
+            value = -1e12 * float(np.abs(coefficients).sum())
+            return PartialLikelihood(value, np.ones(1), np.ones((1, 1)))
+
+        def is_flat(self, hessian: Any) -> bool:
+            return bool(np.isnan(hessian).any())
+
+    with pytest.raises(FitError) as refused:
+        fit_newton(Falling(), tolerance=1e-6)
+    assert refused.value.code == "not_converged"
+
+
+def test_what_is_not_a_number_is_flat():
+    risk_sets = RiskSets(*tied_data(3))
+    information = risk_sets.likelihood(np.zeros(4)).information
+    assert not risk_sets.is_flat(information)
+    information[1, 2] = information[2, 1] = np.nan
+    assert risk_sets.is_flat(information)
 
 
 @settings(max_examples=40, deadline=None)
