@@ -20,6 +20,9 @@ Floats = NDArray[np.float64]
 
 FLAT = 1e-7
 
+_WRITTEN_OUT = 10_000
+"""Up to this many patients times deaths, `RiskSets` writes out who is at risk."""
+
 
 class Ties(StrEnum):
     """How deaths at one time share their risk set."""
@@ -85,7 +88,12 @@ class NewtonFit:
 
 
 class RiskSets:
-    """Follow-up sorted once, so that every sum over a risk set is a cumulative sum."""
+    """Follow-up sorted once, latest first, so that every risk set is all rows down to one.
+
+    Efron's l-th of d tied deaths finds l/d of the way gone from all who are at risk to those
+    who outlive the time. In a small cohort nearly all the time would go into calling numpy, so
+    there the share that each row has in each risk set is written out as a matrix.
+    """
 
     def __init__(
         self,
@@ -108,36 +116,38 @@ class RiskSets:
         FitError
             If nobody died.
         """
-        order = np.argsort(months, kind="stable")
-        self.covariates = design.shape[1]
-        self._with_one = np.concatenate([np.ones((len(order), 1)), design[order]], axis=1)
-        self.design = np.ascontiguousarray(self._with_one[:, 1:])
-        self.death = np.asarray(death, dtype=bool)[order]
-        self._deaths = np.flatnonzero(self.death)
-        if not len(self._deaths):
+        n, self.covariates = design.shape
+        # Of those whose follow-up is equal, the dying stand last.
+        order = np.lexsort((death, -months))
+        dying = np.asarray(death, dtype=bool)[order]
+        deaths = dying.nonzero()[0]
+        if not len(deaths):
             raise FitError("no_deaths", "no death was observed, so no hazard can be estimated")
-        sorted_months = np.asarray(months, dtype=np.float64)[order]
-        at = sorted_months[self._deaths]
-        opens = np.concatenate([[True], at[1:] != at[:-1]])
-        self._starts = np.flatnonzero(opens)
-        self.times = at[self._starts]
-        self._group_of_death = np.cumsum(opens) - 1
-        group = self._group_of_death
-        start = np.searchsorted(sorted_months, self.times, side="left")
-        # Where the risk set of each death ends among the rows in reverse.
-        self._end = (len(order) - 1 - start)[group]
-        # Row i is in the risk set of every group up to this one (-1: of none).
-        self._last_group = np.searchsorted(self.times, sorted_months, side="right") - 1
-        self._has_ties = len(self._starts) < len(at)
-        deaths = np.bincount(group)
-        self._fraction = (np.arange(len(at)) - self._starts[group]) / deaths[group]
+        self._died = dying.astype(np.float64)
+        self._with_one = np.ones((1 + self.covariates, n))
+        self._with_one[1:] = design[order].T
+        self._design = self._with_one[1:]
+        minus_months = -np.asarray(months, dtype=np.float64)[order]
+        minus_times = minus_months[deaths]
+        self._times = -minus_times
+        self._at_risk = np.searchsorted(minus_months, minus_times, side="right")
+        self._outlive = deaths[np.searchsorted(minus_times, minus_times)]
+        self._gone = (deaths - self._outlive) / (self._at_risk - self._outlive)
         if ties is Ties.BRESLOW:
-            self._fraction = np.zeros_like(self._fraction)
-        self._shares_risk_sets = self._has_ties and ties is Ties.EFRON
-        variance = self.design.var(axis=0)
+            self._gone = np.zeros(len(deaths))
+        self._shares_risk_sets = bool(self._gone.any())
+        self._shares = self._written_out() if n * len(deaths) <= _WRITTEN_OUT else None
+        variance = self._design.var(axis=1)
         variance[variance == 0] = 1.0
-        self._least = FLAT * len(self._deaths) * variance
-        self._deaths_total = self.design[self._deaths].sum(axis=0)
+        self._least = FLAT * len(deaths) * variance
+
+    def _written_out(self) -> Floats:
+        """Return the share of each row in the risk set of each death, shape (n, deaths)."""
+        row = np.arange(len(self._died))[:, None]
+        shares = (row < self._at_risk).astype(np.float64)
+        if self._shares_risk_sets:
+            shares -= self._gone * (shares - (row < self._outlive))
+        return shares
 
     def likelihood(self, coefficients: Floats) -> PartialLikelihood:
         """Evaluate the partial likelihood at coefficients of shape (p,).
@@ -145,14 +155,13 @@ class RiskSets:
         Matches the log-likelihood, score and inverse variance of R's ``coxph``.
         """
         predictor, weight = self._relative_hazard(coefficients)
-        hazard_sum, mean = self._per_death(weight)
-        exposure = self._exposure(hazard_sum)
-        value = float(predictor.take(self._deaths).sum() - np.log(hazard_sum).sum())
-        weighted = self.design * (weight * exposure)[:, None]
+        total, mean = self._per_death(weight)
+        exposed = weight * self._exposure(1 / total)
+        scaled = self._design * np.sqrt(exposed)
         return PartialLikelihood(
-            value,
-            self._deaths_total - mean.sum(axis=0),
-            self.design.T @ weighted - mean.T @ mean,
+            float(self._died @ predictor - np.log(total).sum()),
+            self._design @ (self._died - exposed),
+            scaled @ scaled.T - mean @ mean.T,
         )
 
     def baseline(self, coefficients: Floats) -> Baseline:
@@ -161,14 +170,15 @@ class RiskSets:
         Matches R's ``basehaz(fit, centered = FALSE)`` for the design as given.
         """
         _, weight = self._relative_hazard(coefficients)
-        hazard_sum, mean = self._per_death(weight)
-        step = np.exp(-(self.design @ coefficients).max()) / hazard_sum
-        last = np.append(self._group_of_death[1:] != self._group_of_death[:-1], True)
+        total, mean = self._per_death(weight)
+        times = self._times[::-1]
+        step = np.exp(-(coefficients @ self._design).max()) / total[::-1]
+        last = np.append(times[1:] != times[:-1], True)
         return Baseline(
-            self.times,
+            times[last],
             np.cumsum(step)[last],
             np.cumsum(step**2)[last],
-            np.cumsum(mean * step[:, None], axis=0)[last],
+            np.cumsum(mean.T[::-1] * step[:, None], axis=0)[last],
         )
 
     def is_flat(self, hessian: Floats) -> bool:
@@ -189,31 +199,31 @@ class RiskSets:
 
         The shift cancels in the likelihood and keeps the exponential finite.
         """
-        predictor = self.design @ coefficients
+        predictor = coefficients @ self._design
         predictor -= predictor.max()
         return predictor, np.exp(predictor)
 
     def _per_death(self, weight: Floats) -> tuple[Floats, Floats]:
-        """Return the weight sum and mean covariate that each death is compared with."""
-        weighted = self._with_one * weight[:, None]
-        sums = weighted[::-1].cumsum(axis=0).take(self._end, axis=0)
-        if self._shares_risk_sets:
-            own = np.add.reduceat(weighted[self._deaths], self._starts, axis=0)
-            own[:, 0] = np.bincount(self._group_of_death, weight[self._deaths])
-            sums -= self._fraction[:, None] * own[self._group_of_death]
-        total = sums[:, 0].copy()
-        return total, sums[:, 1:] / total[:, None]
+        """Return the weight sum and mean covariate, (p, deaths), that each is compared with."""
+        weighted = self._with_one * weight
+        if self._shares is not None:
+            sums = weighted @ self._shares
+        else:
+            running = np.zeros((len(weighted), len(weight) + 1))
+            np.cumsum(weighted, axis=1, out=running[:, 1:])
+            sums = running.take(self._at_risk, axis=1)
+            if self._shares_risk_sets:
+                sums -= self._gone * (sums - running.take(self._outlive, axis=1))
+        return sums[0], sums[1:] / sums[0]
 
-    def _exposure(self, hazard_sum: Floats) -> Floats:
-        """Return for each row the hazard it was exposed to, per unit of its weight."""
-        group, step = self._group_of_death, 1 / hazard_sum
-        cumulative = np.zeros(len(self.times) + 1)
-        (np.bincount(group, step) if self._has_ties else step).cumsum(out=cumulative[:-1])
-        exposure = cumulative.take(self._last_group)
-        if self._shares_risk_sets:
-            reduction = np.bincount(group, self._fraction / hazard_sum)
-            exposure[self._deaths] -= reduction[group]
-        return exposure
+    def _exposure(self, steps: Floats) -> Floats:
+        """Return the hazard that each row was exposed to, of the steps of all deaths."""
+        if self._shares is not None:
+            return self._shares @ steps
+        rows = len(self._died) + 1
+        ends = np.bincount(self._at_risk, (1 - self._gone) * steps, rows)
+        ends += np.bincount(self._outlive, self._gone * steps, rows)
+        return ends[:0:-1].cumsum()[::-1]
 
 
 def is_flat(hessian: Floats, spread: Floats, deaths: int | Floats) -> NDArray[np.bool_]:

@@ -12,6 +12,7 @@ from sksurv.util import Surv
 
 from model.errors import FitError
 from tests.golden import hand_worked
+from training import cox
 from training.cox import PartialLikelihood, RiskSets, Ties, fit_newton, newton_step
 
 Data = tuple[Any, Any, Any]
@@ -102,6 +103,24 @@ def test_value_score_and_information_are_those_of_the_definition(ties: Ties, see
     np.testing.assert_allclose(at.score, score, rtol=1e-6, atol=1e-6)
     curvature = numeric_gradient(lambda b: RiskSets(*data, ties).likelihood(b).score, beta)
     np.testing.assert_allclose(at.information, -curvature, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("ties", Ties)
+@pytest.mark.parametrize("within_a_month", [0.0, 0.5], ids=["ties", "no ties"])
+def test_risk_sets_written_out_have_the_sums_of_all_others(
+    within_a_month: float, ties: Ties, monkeypatch: pytest.MonkeyPatch
+):
+    x, months, death = tied_data(2)
+    months = months + np.random.default_rng(2).uniform(0, within_a_month, len(months))
+    found = []
+    for written_out in (len(months) * death.sum(), len(months) * death.sum() - 1):
+        monkeypatch.setattr(cox, "_WRITTEN_OUT", written_out)
+        risk_sets = RiskSets(x, months, death, ties)
+        beta = np.array([0.3, -0.2, 0.5, 0.1])
+        at, base = risk_sets.likelihood(beta), risk_sets.baseline(beta)
+        found.append([at.value, at.score, at.information, *vars(base).values()])
+    for small, large in zip(*found, strict=True):
+        np.testing.assert_allclose(small, large, rtol=1e-11, atol=1e-12)
 
 
 @pytest.mark.parametrize("ties", Ties)
