@@ -205,16 +205,19 @@ class RiskSets:
 
     def _per_death(self, weight: Floats) -> tuple[Floats, Floats]:
         """Return the weight sum and mean covariate, (p, deaths), that each is compared with."""
-        weighted = self._with_one * weight
         if self._shares is not None:
-            sums = weighted @ self._shares
+            sums = (self._with_one * weight) @ self._shares
         else:
-            running = np.zeros((len(weighted), len(weight) + 1))
-            np.cumsum(weighted, axis=1, out=running[:, 1:])
+            running = np.zeros((len(self._with_one), len(weight) + 1))
+            rows = np.multiply(self._with_one, weight, out=running[:, 1:])
+            np.cumsum(rows, axis=1, out=rows)
             sums = running.take(self._at_risk, axis=1)
             if self._shares_risk_sets:
-                sums -= self._gone * (sums - running.take(self._outlive, axis=1))
-        return sums[0], sums[1:] / sums[0]
+                gone = sums - running.take(self._outlive, axis=1)
+                gone *= self._gone
+                sums -= gone
+        sums[1:] /= sums[0]
+        return sums[0], sums[1:]
 
     def _exposure(self, steps: Floats) -> Floats:
         """Return the hazard that each row was exposed to, of the steps of all deaths."""
