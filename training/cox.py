@@ -302,6 +302,7 @@ def fit_newton(
             *_, step, is_singular = dgesv(hessian, at.score - pull)
             if is_singular:
                 raise FitError("singular", "the covariates determine one another")
+            is_last = np.abs(step).max() < tolerance  # of the whole step: a halved one says nothing
             for _ in range(30):
                 reached = beta + step
                 at, pull = risk_sets.likelihood(reached), alpha * reached
@@ -312,7 +313,7 @@ def fit_newton(
             else:
                 break
             beta, objective, hessian = reached, risen, at.information + ridge
-            if np.abs(step).max() < tolerance:
+            if is_last:
                 fit = NewtonFit(beta, at.information, at.value, iteration)
                 break
     if risk_sets.is_flat(hessian):
