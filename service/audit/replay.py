@@ -2,8 +2,10 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from pydantic import ValidationError
@@ -17,7 +19,7 @@ from service.audit.records import StoredPrediction
 from service.batch.channels import OF_WHOLE_BATCH, ROW_CHANNEL
 from service.batch.patients import rows_of_objects
 from service.batch.predicting import predict_rows
-from service.batch.query import BatchQuery
+from service.batch.query import StoredBatchQuery
 from service.batch.writing import RowObjects
 from service.predictions import PredictionQuery
 
@@ -25,6 +27,7 @@ NEARLY_EQUAL = 1e-12
 """How near numbers are on another processor or with other libraries."""
 
 _IDS_TOLD = 20
+Compared = tuple[StoredPrediction, dict[str, Any], dict[str, Any]]
 _ANSWERED = tuple(PatientPrediction.model_fields)
 
 
@@ -129,18 +132,11 @@ def replay(rows: Iterable[StoredPrediction], artifact: Artifact) -> ReplayReport
     categories: Counter[tuple[str, str]] = Counter()
     tallies: dict[float, _Tally] = {}
     differing: list[str] = []
-    for row in rows:
-        if row.channel in OF_WHOLE_BATCH:
-            continue
+    for row, stored, new in _compared(rows, artifact):
         if row.erased:
             counts["erased"] += 1
             continue
-        if row.channel == ROW_CHANNEL:
-            stored, new = _rows(row, artifact)
-            said = [(answer["category"], _of_row(answer)) for answer in (stored, new)]
-        else:
-            stored, new = _answers(row, artifact)
-            said = [(answer["risk"]["category"], _of_answer(answer)) for answer in (stored, new)]
+        said = [_said(row, answer) for answer in (stored, new)]
         counts["replayed"] += 1
         (category, horizons), (new_category, new_horizons) = said
         categories[category, new_category] += 1
@@ -166,8 +162,36 @@ def replay(rows: Iterable[StoredPrediction], artifact: Artifact) -> ReplayReport
     )
 
 
+def _compared(rows: Iterable[StoredPrediction], artifact: Artifact) -> Iterator[Compared]:
+    """Return each prediction with its stored answer and the model's; nothing for an erased one."""
+    for _, part in groupby(rows, key=_computed_together):
+        of_part = list(part)
+        if of_part[0].channel in OF_WHOLE_BATCH:
+            continue
+        if of_part[0].erased:
+            yield from ((row, {}, {}) for row in of_part)
+        elif of_part[0].channel == ROW_CHANNEL:
+            yield from _rows(of_part, artifact)
+        else:
+            yield from ((row, *_answers(row, artifact)) for row in of_part)
+
+
+def _computed_together(row: StoredPrediction) -> object:
+    """Return what neighbouring rows share if they were computed as one."""
+    if row.channel == ROW_CHANNEL and row.query is not None and "first_row" in row.query:
+        return row.prediction_id.rpartition("-")[0], row.query
+    return row.prediction_id
+
+
+def _said(row: StoredPrediction, answer: dict[str, Any]) -> tuple[str, dict[float, float | None]]:
+    """Return category, and survival by horizon."""
+    if row.channel == ROW_CHANNEL:
+        return answer["category"], _of_row(answer)
+    return answer["risk"]["category"], _of_answer(answer)
+
+
 def _answers(row: StoredPrediction, artifact: Artifact) -> tuple[dict[str, Any], dict[str, Any]]:
-    try:
+    with _of_known_form(row):
         patient = Patient.model_validate_json(row.input or "")
         query = PredictionQuery.model_validate_json(row.query or "")
         output = json.loads(row.output or "")
@@ -179,8 +203,6 @@ def _answers(row: StoredPrediction, artifact: Artifact) -> tuple[dict[str, Any],
             confidence_level=query.confidence_level,
             with_curve=query.curve,
         )
-    except (ValidationError, ValueError, KeyError, TypeError):
-        raise ReplayError(f"prediction {row.prediction_id} is not stored in a known form") from None
     return stored, json.loads(new.model_dump_json())
 
 
@@ -189,23 +211,35 @@ def _of_answer(answer: dict[str, Any]) -> dict[float, float | None]:
     return {at["months"]: at["probability"] for at in answer["survival"]["horizons"]}
 
 
-def _rows(row: StoredPrediction, artifact: Artifact) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return a batch's row as it was answered, and as this model answers it."""
-    try:
-        query = BatchQuery.model_validate_json(row.query or "")
-        stored = json.loads(row.output or "")
-        batch_id, _, number = row.prediction_id.rpartition("-")
-        patient = rows_of_objects([json.loads(row.input or "")], int(number))
-        if patient.errors or not isinstance(stored, dict):
-            raise ValueError  # noqa: TRY301  told below, as all that cannot be read
+def _rows(rows: Sequence[StoredPrediction], artifact: Artifact) -> Iterator[Compared]:
+    """Compare rows of a batch that were computed together."""
+    patients, answers = [], []
+    for row in rows:
+        with _of_known_form(row):
+            patients.append(json.loads(row.input or ""))
+            answers.append(json.loads(row.output or ""))
+    with _of_known_form(rows[0]):
+        query = StoredBatchQuery.model_validate_json(rows[0].query or "")
         months = query.horizons_months
-        predicted = predict_rows(artifact.model, patient, months, query.confidence_level)
-        [new] = RowObjects(batch_id, months).of(predicted)
-        if stored.keys() != (again := json.loads(new)).keys():
-            raise ValueError  # noqa: TRY301  told below
-    except (ValidationError, ValueError, KeyError, TypeError):
+        numbers = [int(row.prediction_id.rpartition("-")[2]) for row in rows]
+        together = rows_of_objects(patients, numbers[0])
+        predicted = predict_rows(artifact.model, together, months, query.confidence_level)
+        batch_id = rows[0].prediction_id.rpartition("-")[0]
+        objects = RowObjects(batch_id, months).of(predicted)
+    for at, (row, stored, number) in enumerate(zip(rows, answers, numbers, strict=True)):
+        with _of_known_form(row):
+            new = json.loads(objects[at]) | {"row": number, "prediction_id": row.prediction_id}
+            if at in together.errors or stored.keys() != new.keys():
+                raise ValueError
+        yield row, stored, new
+
+
+@contextmanager
+def _of_known_form(row: StoredPrediction) -> Iterator[None]:
+    try:
+        yield
+    except (ValidationError, ValueError, KeyError, TypeError, AttributeError):
         raise ReplayError(f"prediction {row.prediction_id} is not stored in a known form") from None
-    return stored, again
 
 
 def _of_row(answer: dict[str, Any]) -> dict[float, float | None]:

@@ -10,3 +10,12 @@ class BatchQuery(SurvivalQuery):
     def horizons_months(self) -> list[float]:
         """The times, each once, in the order in which they were asked for."""
         return list(dict.fromkeys(self.horizon_months))
+
+
+class StoredBatchQuery(BatchQuery):
+    """The query as it is stored with each row, and which rows were computed together.
+
+    The last bit of a row's numbers depends on them: `audit replay` computes them together again.
+    """
+
+    first_row: int | None = None

@@ -20,7 +20,7 @@ from service.batch.answer import BatchFailure, BatchSummary, PredictedRows
 from service.batch.channels import END_CHANNEL, END_SUFFIX, HEADER_CHANNEL, ROW_CHANNEL
 from service.batch.patients import NAMES, PatientRows
 from service.batch.predicting import predict_rows
-from service.batch.query import BatchQuery
+from service.batch.query import BatchQuery, StoredBatchQuery
 from service.batch.writing import AnsweredRows, AnswerWriter, RowObjects, json_lines
 from service.metrics import Metrics
 from service.predictions import ServedModel
@@ -168,7 +168,9 @@ class Batch:
             model_id=self._model.id,
             model_version=self._model.version,
             model_sha256=self._model.sha256,
-            query=self._stored_query(),
+            query=StoredBatchQuery(**dict(self._query), first_row=rows.first).model_dump_json(
+                exclude={"model"}
+            ),
         )
         return seal_rows(
             shared,
@@ -197,13 +199,10 @@ class Batch:
             model_sha256=self._model.sha256,
             subject_reference=None,
             input=f'{{"content_type":"{self._asked.content_type}"}}',
-            query=self._stored_query(),
+            query=self._query.model_dump_json(exclude={"model"}),
             output="null",
             warnings=(),
         )
-
-    def _stored_query(self) -> str:
-        return self._query.model_dump_json(exclude={"model"})
 
     async def _append(self, sealed: list[SealedRecord]) -> None:
         """Store rows once there is room for them: a batch waits where a single call is refused."""
