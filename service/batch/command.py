@@ -105,9 +105,8 @@ def predict_files(
     except BatchError as error:
         _fail(str(error))
     except OSError as error:
-        _fail(
-            f"{error.filename or out}: {error.strerror}; what is done is kept, start again to go on"
-        )
+        told = error.strerror or error
+        _fail(f"{error.filename or out}: {told}; what is done is kept, start again to go on")
     typer.echo(
         f"{summary['rows']} patients, {summary['errors']} of them with errors (*.errors.ndjson)",
         err=True,
