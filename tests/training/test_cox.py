@@ -245,3 +245,27 @@ def test_any_small_cohort_has_the_likelihood_of_the_definition(
     expected = defined_log_likelihood(data, np.array([beta]), ties)
     assert at.value == pytest.approx(expected, rel=1e-10, abs=1e-10)
     assert at.information[0, 0] >= -1e-9
+
+
+class Overshot:
+    """A likelihood that only rises where next to nothing is left of a step."""
+
+    covariates = 1
+
+    def __init__(self) -> None:
+        self._best = 0.0
+
+    def likelihood(self, coefficients: cox.Floats) -> PartialLikelihood:
+        reached = float(coefficients[0])
+        rises = reached - self._best <= 2.0**-28
+        self._best = reached if rises else self._best
+        return PartialLikelihood(0.0 if rises else -1.0, np.ones(1), np.eye(1))
+
+    def is_flat(self, _: cox.Floats) -> bool:
+        return False
+
+
+def test_a_step_that_is_small_for_being_halved_is_no_maximum():
+    with pytest.raises(FitError) as refused:
+        fit_newton(Overshot())
+    assert refused.value.code == "not_converged"
