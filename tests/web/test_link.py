@@ -10,8 +10,8 @@ from tests.web.visit import Visit
 
 Opener = Callable[..., Visit]
 
-RARE = {"age_years": 47.25, "ferritin_ng_ml": 1234.5, "ldh_u_l": 987.6}
-"""Values that nothing else in a log looks like."""
+RARE = {"age_years": 47.251938, "ferritin_ng_ml": 1234.567812, "ldh_u_l": 987.654378}
+"""Values that nothing else in a log looks like: times there have fewer digits, or other ones."""
 
 
 def copied_link(visit: Visit) -> str:
