@@ -137,9 +137,7 @@ class RiskSets:
             self._gone = np.zeros(len(deaths))
         self._shares_risk_sets = bool(self._gone.any())
         self._shares = self._written_out() if n * len(deaths) <= _WRITTEN_OUT else None
-        variance = self._design.var(axis=1)
-        variance[variance == 0] = 1.0
-        self._least = FLAT * len(deaths) * variance
+        self._variance = self._design.var(axis=1)
 
     def _written_out(self) -> Floats:
         """Return the share of each row in the risk set of each death, shape (n, deaths)."""
@@ -191,8 +189,7 @@ class RiskSets:
         ----------
         hessian : shape (p, p), information plus penalty
         """
-        root, failed = dpotrf(hessian - np.diag(self._least))
-        return bool(failed or not root[-1, -1] > 0)  # NaN ends there, and fails no factoring
+        return is_flat(hessian, self._variance, len(self._times))
 
     def _relative_hazard(self, coefficients: Floats) -> tuple[Floats, Floats]:
         """Return the linear predictor less its maximum, and its exponential.
@@ -229,17 +226,20 @@ class RiskSets:
         return ends[:0:-1].cumsum()[::-1]
 
 
-def is_flat(hessian: Floats, spread: Floats, deaths: int | Floats) -> NDArray[np.bool_]:
-    """Whether covariates carry next to no information somewhere.
+def is_flat(hessian: Floats, variance: Floats, deaths: int) -> bool:
+    """Whether covariates carry next to no information somewhere; what is no number is none.
 
     Parameters
     ----------
-    hessian : shape (..., p, p), information plus penalty
-    spread : shape (..., p), standard deviations of the covariates
-    deaths : shape (...), how many
+    hessian : shape (p, p), information plus penalty
+    variance : shape (p,), of the covariates; 0 counts as 1
+    deaths : how many
     """
-    scaled = hessian / (spread[..., :, None] * spread[..., None, :])
-    return np.asarray(~(np.linalg.eigvalsh(scaled)[..., 0] > FLAT * deaths))
+    if not np.isfinite(hessian).all():
+        return True
+    least = FLAT * deaths * np.where(variance > 0, variance, 1.0)
+    root, failed = dpotrf(hessian - np.diag(least))
+    return bool(failed or not root[-1, -1] > 0)
 
 
 class Likelihood(Protocol):

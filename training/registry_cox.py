@@ -59,8 +59,7 @@ class RegistryRiskSets:
             np.ascontiguousarray(design[order[a:b]].T) for a, b in pairwise(self._edges)
         ]
         self._place_deaths(times, ties)
-        spread = design.std(axis=0)
-        self._spread = np.where(spread > 0, spread, 1.0)
+        self._variance = design.var(axis=0)
 
     def _place_deaths(self, times: Floats, ties: Ties) -> None:
         """Say of each death where its risk set ends, and which deaths it is tied with."""
@@ -146,4 +145,4 @@ class RegistryRiskSets:
 
     def is_flat(self, hessian: Floats) -> bool:
         """Whether a likelihood is flat in some direction, as `training.cox.RiskSets` says it."""
-        return bool(is_flat(hessian, self._spread, len(self._deaths)))
+        return is_flat(hessian, self._variance, len(self._deaths))

@@ -116,3 +116,13 @@ def test_separation_is_named_on_both_sides_of_the_size(registry_patients: int):
 def test_nobody_dying_is_named():
     with pytest.raises(FitError, match="no death was observed"):
         RegistryRiskSets(np.ones((3, 1)), np.arange(1.0, 4), np.zeros(3, dtype=bool))
+
+
+@pytest.mark.parametrize("form", [RiskSets, RegistryRiskSets])
+def test_a_covariate_in_the_order_of_the_deaths_separates(
+    form: type[RiskSets | RegistryRiskSets],
+):
+    design, months, death = untied(4)
+    with pytest.raises(FitError) as refused:
+        fit_newton(form(np.column_stack([design, -months]), months, death))
+    assert refused.value.code == "separation"

@@ -208,10 +208,9 @@ class _Problem:
 
     def is_flat(self) -> NDArray[np.bool_]:
         """Whether a likelihood is flat in some direction, as `training.cox.RiskSets` says it."""
-        spread = self._x.std(axis=1)
+        variance = self._x.var(axis=1)
         deaths = self._risk_sets.death.sum(axis=1)
-        known = np.where(np.isfinite(self._hessian), self._hessian, 0.0)
-        return is_flat(known, np.where(spread > 0, spread, 1.0), deaths)
+        return np.array([*map(is_flat, self._hessian, variance, deaths)])
 
     def _relative_hazard(self, beta: Floats) -> tuple[Floats, Floats, Floats]:
         """Return the predictor less its maximum, its exponential, and the maximum (B, 1)."""
