@@ -166,18 +166,19 @@ def _compared(rows: Iterable[StoredPrediction], artifact: Artifact) -> Iterator[
     """Return each prediction with its stored answer and the model's; nothing for an erased one."""
     for _, part in groupby(rows, key=_computed_together):
         of_part = list(part)
-        if of_part[0].channel in OF_WHOLE_BATCH:
+        row = of_part[0]
+        if row.channel in OF_WHOLE_BATCH:
             continue
-        if of_part[0].erased:
-            yield from ((row, {}, {}) for row in of_part)
-        elif of_part[0].channel == ROW_CHANNEL:
+        if row.erased:
+            yield row, {}, {}
+        elif row.channel == ROW_CHANNEL:
             yield from _rows(of_part, artifact)
         else:
-            yield from ((row, *_answers(row, artifact)) for row in of_part)
+            yield row, *_answers(row, artifact)
 
 
 def _computed_together(row: StoredPrediction) -> object:
-    """Return what neighbouring rows share if they were computed as one."""
+    """Return what neighbouring rows share if they were computed as one, else the row's id."""
     if row.channel == ROW_CHANNEL and row.query is not None and "first_row" in row.query:
         return row.prediction_id.rpartition("-")[0], row.query
     return row.prediction_id
