@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from model import column_prediction
+from model import column_prediction, unknown_patterns
 from model.column_prediction import PredictedColumns, predict_columns
 from model.columns import PatientColumns
 from model.patient import COVARIATES, Kind, Patient
@@ -206,3 +206,11 @@ def test_a_model_that_has_predicted_can_be_sent_to_another_process():
     answer = predict_columns(model, columns)
     elsewhere = predict_columns(pickle.loads(pickle.dumps(model)), columns)
     np.testing.assert_array_equal(elsewhere.survival, answer.survival)
+
+
+def test_no_value_is_less_than_what_stands_in_for_the_unknown() -> None:
+    least = np.log(np.nextafter(0.0, 1.0))  # of any logarithm
+    assert least > unknown_patterns._STAND_IN
+    for covariate in COVARIATES.values():
+        low, _ = covariate.accepted or (0.0, 1.0)
+        assert low > unknown_patterns._STAND_IN
